@@ -1,0 +1,162 @@
+# muster: build, test, install. `make help` lists the targets.
+
+B ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+VERSION := 0.1.0
+
+CC = gcc
+AR = gcc-ar
+STD = -std=gnu11 -D_GNU_SOURCE -DMUSTER_VERSION='"$(VERSION)"'
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-format-nonliteral
+HARDEN = -fstack-protector-strong -fPIE -fno-plt
+OPT = -O2 -g -D_FORTIFY_SOURCE=2
+SAN_FLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+ifdef SAN
+OPT = $(SAN_FLAGS)
+endif
+# What a user adds (EXTRA_CFLAGS=-Werror) comes last.
+CFLAGS = $(STD) $(WARN) $(HARDEN) $(OPT) -Ipkg -MMD -MP $(EXTRA_CFLAGS)
+LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+LIBS = -lyaml -ljansson -lpcre2-8 -lcrypto -luv
+
+# The modules, bottom to top, and the archive of each.
+MODULES := $(shell sed -n 's/^\(core\|shell\) //p' pkg/LAYERS)
+CORE := $(shell sed -n 's/^core //p' pkg/LAYERS)
+MODULE_SRC = $(sort $(wildcard pkg/$(1)/*.c pkg/$(1)/*/*.c))
+ARCHIVE = $(B)/lib/$(1).a
+ARCHIVES := $(foreach m,$(MODULES),$(call ARCHIVE,$(m)))
+# For the linker: top first.
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+ALL_LIBS := $(call reverse,$(ARCHIVES))
+
+PROGRAMS = musterd muster-agent muster-git muster muster-shim
+BINARIES := $(foreach p,$(PROGRAMS),$(if $(wildcard cmd/$(p)/*.c),$(B)/bin/$(p)))
+
+all: $(BINARIES) $(ARCHIVES) check-layers check-purity
+
+help:
+	@echo 'make                  build everything below $(B)/, check layers and purity'
+	@echo 'make test             set up what is missing, build, run all tests'
+	@echo 'make demo             the whole story on this machine, about 30 seconds (KEEP=1 leaves it up)'
+	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
+	@echo 'make install          DESTDIR= PREFIX=$(PREFIX)'
+	@echo 'make deps             install the Debian packages that are missing (says which first)'
+
+# --- objects and archives ---------------------------------------------------------------------
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+define module_rules
+$(call ARCHIVE,$(1)): $(patsubst %.c,$(B)/%.o,$(call MODULE_SRC,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
+
+# --- programs ---------------------------------------------------------------------------------
+
+define program_rules
+$(B)/bin/$(1): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard cmd/$(1)/*.c))) $(ALL_LIBS)
+	@mkdir -p $$(@D)
+	$$(CC) $$(OPT) $$(LDFLAGS) $$(filter %.o,$$^) $$(ALL_LIBS) $$(LIBS) $(2) -o $$@
+endef
+$(foreach p,musterd muster-agent muster,$(eval $(call program_rules,$(p),)))
+$(eval $(call program_rules,muster-git,-lgit2))
+
+# The shim is static and needs libc alone: it stays small, and runs on when libraries are upgraded. It is
+# never built with sanitizers: a static program cannot be.
+SHIM_SRC = $(sort $(wildcard cmd/muster-shim/*.c)) pkg/engine/process/record.c
+SHIM_CFLAGS = $(STD) $(WARN) -Os -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -ffunction-sections \
+	-fdata-sections -Ipkg -MMD -MP
+$(B)/shim/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(SHIM_CFLAGS) -c $< -o $@
+$(B)/bin/muster-shim: $(patsubst %.c,$(B)/shim/%.o,$(SHIM_SRC))
+	@mkdir -p $(@D)
+	$(CC) -static -Wl,--gc-sections -Wl,-z,relro,-z,now $^ -o $@
+
+# --- checks of the source ---------------------------------------------------------------------
+
+check-layers:
+	@tests/lint/layers
+check-purity: $(foreach m,$(CORE),$(call ARCHIVE,$(m)))
+	@$(if $(SAN),true,tests/lint/purity $^)
+
+# --- tests ------------------------------------------------------------------------------------
+
+# tests/unit/MODULE_test.c and MODULE_*_test.c are linked with that module and those below it only.
+UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%.t,$(UNIT_SRC))
+module_of = $(firstword $(filter $(MODULES),$(firstword $(subst _, ,$(1)))))
+below = $(wordlist 1,$(words $(shell sed -n 's/^\(core\|shell\) //p' pkg/LAYERS | sed '/^$(1)$$/q')),$(MODULES))
+define unit_rules
+$(B)/tests/unit/$(1).t: $(B)/tests/unit/$(1).o $(call reverse,$(foreach m,$(call below,$(call module_of,$(1))),$(call ARCHIVE,$(m))))
+	$$(CC) $$(OPT) $$(LDFLAGS) $$^ $$(LIBS) -lcmocka -o $$@
+endef
+$(foreach u,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $(u))))))
+
+# tests/contract/*_test.c: suites over operation tables, with everything.
+CONTRACT := $(patsubst tests/contract/%.c,$(B)/tests/contract/%.t,$(sort $(wildcard tests/contract/*_test.c)))
+CONTRACT_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/contract/*.c)))
+$(B)/tests/contract/%_test.t: $(B)/tests/contract/%_test.o $(CONTRACT_HELP) $(ALL_LIBS)
+	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
+
+TESTS = $(UNIT) $(CONTRACT) $(sort $(wildcard tests/e2e/*.t))
+
+test: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-tests
+# Slow ones are started first.
+run-tests: all $(UNIT) $(CONTRACT) test-helpers
+	@B=$(abspath $(B)) tests/run $(TESTS)
+
+# Programs that end-to-end tests need: tests/helpers/NAME.c, static so that they start fast.
+HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/helpers/%,$(wildcard tests/helpers/*.c))
+$(B)/tests/helpers/%: tests/helpers/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) -O2 -static $< -o $@
+test-helpers: $(HELPERS)
+
+asan: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/asan SAN=1 run-tests
+
+lint: deps
+	@tests/lint/all
+
+BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(ALL_LIBS)
+	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -o $@
+bench: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-bench
+run-bench: all $(BENCH) test-helpers
+	@B=$(abspath $(B)) tests/bench/run
+
+demo: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@B=$(abspath $(B)) tests/demo/run
+
+deps:
+	@tests/setup/deps
+
+# --- installation -----------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
+	for u in manifests/systemd/*.service; do \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' $$u > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$u); done
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all help test run-tests asan lint bench run-bench demo deps install clean check-layers \
+	check-purity test-helpers
+.SECONDARY:
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,61 @@
+/*
+ * engine: runs tasks on one node. Operation table with one contract suite (tests/contract):
+ * `process` (native processes under muster-shim) now, `docker` later, and a fake for tests.
+ *
+ * Always holds: an engine knows its tasks by their id and by (fleet, node), so that several agents
+ * on one machine never take each other's; what runs outlives the agent; a task's record is durable
+ * before anything of it runs; start and exit are recorded durably. Operations never block the loop
+ * for long and answer by callback on the loop's thread; list() answers from what the engine knows.
+ */
+#ifndef MUSTER_ENGINE_H
+#define MUSTER_ENGINE_H
+
+#include "loop/loop.h"
+#include "node/node.h"
+
+struct engine_options {
+	struct loop *loop;
+	const char *fleet; /* may become known later: see engine_ops.set_fleet */
+	const char *node;
+	const char *state_dir; /* STATE/agents/NODE; tasks/ and logs/ below it are the engine's */
+	const char *shim;      /* path of the muster-shim program */
+	const char *boot_id;
+	void (*changed)(void *arg); /* something about a task changed: list again */
+	void *arg;
+};
+
+/* What the engine can honour on this node, for placement. */
+struct engine_facts {
+	struct wire_engine engine;
+	struct str_list capabilities; /* sorted */
+};
+
+typedef void (*engine_done)(void *arg, bool ok, const char *reason);
+
+struct engine_ops {
+	const char *name;
+	enum engine_kind kind;
+	bool (*open)(const struct engine_options *options, void **self, struct err *err);
+	void (*close)(void *self); /* tasks go on */
+	void (*set_fleet)(void *self, const char *fleet);
+	bool (*facts)(void *self, struct arena *arena, struct engine_facts *out, struct err *err);
+	/* All tasks under our (fleet, node), running or stopped and not yet removed. */
+	bool (*list)(void *self, struct arena *arena, struct node_task **tasks, uint32_t *count,
+		     struct err *err);
+	/* Make ready (command executable, user known, later images pulled); answers with the reason
+	 * of a failure in ECS's form, e.g. "CannotStartContainerError: ...". */
+	void (*prepare)(void *self, const struct wire_desired_task *task, engine_done done,
+			void *arg);
+	/* Start under that id; the answer means that it runs or why not. environment: MUSTER_*. */
+	void (*start)(void *self, const char *id, const struct wire_desired_task *task,
+		      const struct str_map *environment, engine_done done, void *arg);
+	/* Ask it to stop: SIGTERM, stopTimeout, SIGKILL of all it forked, without the agent's help.
+	 */
+	void (*stop)(void *self, const char *id, const char *reason, engine_done done, void *arg);
+	/* Forget a stopped task: records, cgroups, fifo; logs stay until rotated away. */
+	void (*remove)(void *self, const char *id, engine_done done, void *arg);
+};
+
+extern const struct engine_ops engine_process_ops;
+
+#endif

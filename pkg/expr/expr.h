@@ -1,0 +1,99 @@
+/*
+ * expr: the Amazon ECS cluster query language, whole: parse, compile, evaluate, explain.
+ *
+ * Grammar, operators, aliases, subjects and vectors follow the documented language; what AWS leaves
+ * open is decided in DESIGN section 5: not > and > or; an absent attribute makes every comparison
+ * false (only `!exists` is true); `=~` matches the whole value (PCRE2 with match and depth limits;
+ * hitting one is an error, never a match); `<` and `>` are numeric when both sides are numbers,
+ * else byte order.
+ *
+ * Always holds: an expression is compiled once against an interner and never changes. Evaluation
+ * allocates nothing, and compares attributes as interned ids: values are only looked at as text for
+ * regular expressions and orderings, and the answer for each distinct value is remembered in a
+ * caller-owned cache.
+ *
+ * Truth has three values: EXPR_UNKNOWN is what a dynamic subject (task:group, runningTasksCount,
+ * agentConnected) is where the facts do not give it ("may stay" does not ask them), combined by
+ * Kleene's rules, so that `false and unknown` is false.
+ */
+#ifndef MUSTER_EXPR_H
+#define MUSTER_EXPR_H
+
+#include "base/base.h"
+
+enum expr_truth { EXPR_FALSE, EXPR_UNKNOWN, EXPR_TRUE };
+
+/* A mistake in an expression: offset in bytes from its start, and a sentence. */
+struct expr_error {
+	size_t offset;
+	char text[ERR_TEXT_MAX];
+};
+
+struct expr_attribute {
+	intern_id name, value; /* value 0: exists without a value, compares as "" */
+};
+
+/* What an expression can ask of a node. All borrowed. */
+struct expr_facts {
+	const struct expr_attribute *attributes; /* sorted by name id, names unique */
+	uint32_t attribute_count;
+	const char *node_name,
+		*cluster;	   /* node.name, node.cluster; also ec2InstanceId = node name */
+	const char *agent_version; /* dotted; NULL: absent */
+	int64_t registered_at_ms;  /* since the epoch; INT64_MIN: absent */
+	/* Dynamic subjects; with dynamic_known false they make EXPR_UNKNOWN. */
+	bool dynamic_known;
+	bool agent_connected;
+	int64_t running_tasks_count;
+	const intern_id
+		*task_groups; /* groups of the node's tasks, e.g. "service:web", "family:web" */
+	uint32_t task_group_count;
+};
+
+struct expr;
+
+/*
+ * Compile text (at most LIMIT_EXPRESSION_CHARS characters, nesting at most 64). Attribute names and
+ * literal values are interned. NULL on a mistake. Free with expr_free().
+ */
+struct expr *expr_compile(const char *text, struct intern *intern, struct expr_error *error);
+void expr_free(struct expr *expr); /* takes NULL */
+
+const char *expr_text(const struct expr *expr);
+bool expr_is_dynamic(
+	const struct expr *expr); /* asks task:group, runningTasksCount, agentConnected */
+
+/*
+ * Evaluate for one node. limit_hit (may be NULL) is set true when a regular expression ran into its
+ * limits; that comparison is then false.
+ */
+enum expr_truth expr_eval(const struct expr *expr, const struct intern *intern,
+			  const struct expr_facts *facts, bool *limit_hit);
+
+/* Attributes that the expression asks for and that the node lacks, other than by (!)exists alone.
+ */
+uint32_t expr_absent_attributes(const struct expr *expr, const struct expr_facts *facts,
+				intern_id *out, uint32_t max);
+
+/*
+ * Names of attributes compared with !=, !in or !~ without an `exists`/`!exists` on the same
+ * attribute anywhere in the expression: a likely mistake that `validate` warns of. Gives the offset
+ * of each comparison in bytes. Returns the number found (stored: at most max).
+ */
+struct expr_warning {
+	size_t offset;
+	intern_id attribute;
+};
+uint32_t expr_negations_without_exists(const struct expr *expr, struct expr_warning *out,
+				       uint32_t max);
+
+/*
+ * Why it is not true: every operand that decided so, one line each appended to out, as
+ *   attribute:env == prod: env is dev
+ *   attribute:zone in [a, b]: the node has no attribute zone
+ * Nothing when it is true.
+ */
+void expr_explain(const struct expr *expr, const struct intern *intern,
+		  const struct expr_facts *facts, struct buf *out);
+
+#endif

@@ -1,0 +1,330 @@
+/*
+ * model: what users declare (task definition, daemon service, node, cluster) and what runs (node,
+ * task), with the names of Amazon ECS and Kubernetes where they have one.
+ *
+ * Values only: no behaviour but digests and derived numbers. Structs live in the arena of whoever
+ * read them and are not changed afterwards. NULL / unset means "not given".
+ */
+#ifndef MUSTER_MODEL_H
+#define MUSTER_MODEL_H
+
+#include "model/schema.h"
+
+/* Limits of DESIGN section 10 and of ECS. */
+#define LIMIT_NODES		10000
+#define LIMIT_SERVICES		1000
+#define LIMIT_TASKS_PER_NODE	100
+#define LIMIT_FILE_BYTES	(1 << 20)  /* a manifest file */
+#define LIMIT_DOCUMENT_BYTES	(1 << 20)  /* a store document */
+#define LIMIT_TREE_BYTES	(64 << 20) /* all files of a source tree together */
+#define LIMIT_DEPTH		64	   /* nesting of a YAML or JSON document */
+#define LIMIT_EXPRESSION_CHARS	2000
+#define LIMIT_CONSTRAINTS	10  /* of a service and its task definition together */
+#define LIMIT_CONTAINERS	10  /* of a task definition */
+#define LIMIT_CUSTOM_ATTRIBUTES 100 /* of a node; ECS allows 10 */
+#define LIMIT_ATTRIBUTE_CHARS	128 /* name, and value */
+#define LIMIT_SERVICE_EVENTS	100
+
+/* Defaults. */
+#define DEFAULT_CLUSTER		    "default"
+#define DEFAULT_MIN_READY_SECONDS   10
+#define DEFAULT_MIN_HEALTHY_PERCENT 90
+#define DEFAULT_MAX_PERCENT	    100
+#define DEFAULT_STOP_TIMEOUT_S	    30
+#define DEFAULT_NODE_TIMEOUT_S	    30
+#define DEFAULT_MONITOR_S	    60
+#define DEFAULT_PROGRESS_DEADLINE_S 600
+
+/* --- task definition: the fields of ECS, reference section 4 ---------------------------------- */
+
+struct key_value_secret {
+	struct pos pos;
+	const char *name, *value_from;
+};
+struct port_mapping {
+	struct pos pos;
+	struct opt_int container_port, host_port;
+	const char *protocol; /* tcp (default), udp */
+	const char *name, *app_protocol, *container_port_range;
+};
+struct mount_point {
+	struct pos pos;
+	const char *source_volume, *container_path;
+	enum opt_bool read_only;
+};
+struct volume_from {
+	struct pos pos;
+	const char *source_container;
+	enum opt_bool read_only;
+};
+struct container_dependency {
+	struct pos pos;
+	const char *container_name;
+	const char *condition; /* START COMPLETE SUCCESS HEALTHY */
+};
+struct health_check {
+	struct pos pos;
+	struct str_list command;
+	struct opt_int interval, timeout, retries, start_period; /* seconds; retries a count */
+};
+struct restart_policy {
+	struct pos pos;
+	enum opt_bool enabled;
+	struct str_list ignored_exit_codes; /* decimal */
+	struct opt_int restart_attempt_period;
+};
+struct ulimit {
+	struct pos pos;
+	const char *name;
+	struct opt_int soft_limit, hard_limit; /* -1: unlimited */
+};
+struct log_configuration {
+	struct pos pos;
+	const char *log_driver;
+	struct str_map options;
+	LIST_OF(struct key_value_secret) secret_options;
+};
+struct kernel_capabilities {
+	struct pos pos;
+	struct str_list add, drop;
+};
+struct device {
+	struct pos pos;
+	const char *host_path, *container_path;
+	struct str_list permissions;
+};
+struct tmpfs {
+	struct pos pos;
+	const char *container_path;
+	struct opt_int size;
+	struct str_list mount_options;
+};
+struct linux_parameters {
+	struct pos pos;
+	struct kernel_capabilities *capabilities;
+	LIST_OF(struct device) devices;
+	enum opt_bool init_process_enabled;
+	struct opt_int shared_memory_size, max_swap, swappiness;
+	LIST_OF(struct tmpfs) tmpfs;
+};
+struct host_entry {
+	struct pos pos;
+	const char *hostname, *ip_address;
+};
+struct system_control {
+	struct pos pos;
+	const char *namespace_name, *value;
+};
+struct resource_requirement {
+	struct pos pos;
+	const char *type, *value;
+};
+struct environment_file {
+	struct pos pos;
+	const char *value, *type;
+};
+struct repository_credentials {
+	struct pos pos;
+	const char *credentials_parameter;
+};
+struct config_file { /* beyond ECS, DESIGN section 4: `files` */
+	struct pos pos;
+	const char *source, *path, *mode, *user;
+};
+
+struct container_definition {
+	struct pos pos;
+	const char *name;
+	const char *image; /* NULL for PROCESS */
+	struct repository_credentials *repository_credentials;
+	struct opt_int cpu, memory, memory_reservation; /* units, MiB, MiB */
+	enum opt_bool essential;			/* default true */
+	struct str_list command, entry_point;
+	struct str_map environment; /* sorted by name */
+	LIST_OF(struct environment_file) environment_files;
+	LIST_OF(struct key_value_secret) secrets;
+	LIST_OF(struct port_mapping) port_mappings;
+	LIST_OF(struct mount_point) mount_points;
+	LIST_OF(struct volume_from) volumes_from;
+	struct str_list links;
+	LIST_OF(struct container_dependency) depends_on;
+	struct opt_int start_timeout, stop_timeout; /* seconds */
+	struct health_check *health_check;
+	struct restart_policy *restart_policy;
+	LIST_OF(struct ulimit) ulimits;
+	struct log_configuration *log_configuration;
+	const char *user, *working_directory, *hostname;
+	enum opt_bool privileged, readonly_root_filesystem, interactive, pseudo_terminal,
+		disable_networking;
+	struct linux_parameters *linux_parameters;
+	struct str_map docker_labels;
+	LIST_OF(struct host_entry) extra_hosts;
+	struct str_list dns_servers, dns_search_domains, docker_security_options;
+	LIST_OF(struct system_control) system_controls;
+	LIST_OF(struct resource_requirement) resource_requirements;
+	const char *version_consistency;
+	struct str_list credential_specs;
+	LIST_OF(struct config_file) files;
+};
+
+struct volume_host {
+	struct pos pos;
+	const char *source_path;
+};
+struct docker_volume_configuration {
+	struct pos pos;
+	const char *scope, *driver;
+	enum opt_bool autoprovision;
+	struct str_map driver_opts, labels;
+};
+struct volume {
+	struct pos pos;
+	const char *name;
+	struct volume_host *host;
+	struct docker_volume_configuration *docker_volume_configuration;
+	enum opt_bool configured_at_launch;
+};
+
+struct placement_constraint {
+	struct pos pos;
+	const char *type;	  /* memberOf */
+	struct str_at expression; /* position of the scalar in the file */
+};
+
+struct runtime_platform {
+	struct pos pos;
+	const char *operating_system_family, *cpu_architecture;
+};
+
+struct task_definition {
+	struct pos pos;
+	struct str_at family;
+	LIST_OF(struct container_definition) container_definitions;
+	const char *network_mode, *pid_mode, *ipc_mode;
+	struct opt_int cpu, memory; /* units, MiB */
+	struct opt_int pids_limit;  /* beyond ECS: processes and threads of the task */
+	LIST_OF(struct volume) volumes;
+	LIST_OF(struct placement_constraint) placement_constraints;
+	struct str_list requires_compatibilities; /* PROCESS: native processes */
+	struct runtime_platform *runtime_platform;
+};
+
+/* --- daemon service -------------------------------------------------------------------------- */
+
+struct threshold_configuration {
+	struct pos pos;
+	const char *type; /* BOUNDED_PERCENT UNBOUNDED_PERCENT COUNT */
+	struct opt_int value;
+};
+struct deployment_circuit_breaker {
+	struct pos pos;
+	enum opt_bool enable, rollback, reset_on_healthy_task;
+	struct threshold_configuration *threshold_configuration;
+};
+struct deployment_configuration {
+	struct pos pos;
+	struct opt_int minimum_healthy_percent, maximum_percent;
+	struct deployment_circuit_breaker *deployment_circuit_breaker;
+};
+
+struct daemon_service {
+	struct pos pos;
+	struct str_at name;
+	const char *cluster;	       /* NULL: default */
+	struct str_at task_definition; /* "family" or "family:N" */
+	LIST_OF(struct placement_constraint) placement_constraints;
+	struct deployment_configuration *deployment_configuration;
+	struct opt_int min_ready_seconds, monitor_seconds, progress_deadline_seconds;
+	struct opt_int priority;       /* default 0; higher starts first, stops last */
+	struct str_at_list depends_on; /* services of the same cluster */
+	enum opt_bool suspend;
+	const char *redeploy; /* any text; a new one replaces all tasks */
+	struct str_map labels, annotations;
+	bool ecs; /* came from a bare ECS document: ECS's own defaults */
+};
+
+/* --- declared facts of nodes and clusters ----------------------------------------------------- */
+
+enum node_state { NODE_ACTIVE, NODE_DRAINING, NODE_INACTIVE };
+
+struct node_manifest {
+	struct pos pos;
+	struct str_at name;
+	const char *cluster;
+	struct str_map attributes;
+	const char *state; /* ACTIVE (default), DRAINING, INACTIVE */
+	struct str_map labels, annotations;
+};
+
+struct cluster_manifest {
+	struct pos pos;
+	struct str_at name;
+	struct opt_int node_timeout_seconds, node_expire_seconds;
+	struct str_map labels, annotations;
+};
+
+/* The field tables. */
+extern const struct schema task_definition_schema, container_definition_schema,
+	daemon_service_schema, node_manifest_schema, cluster_manifest_schema;
+
+/* --- what is derived ------------------------------------------------------------------------- */
+
+enum engine_kind { ENGINE_PROCESS, ENGINE_CONTAINER, ENGINE_KIND_COUNT };
+
+/* "process", "container" */
+const char *engine_kind_name(enum engine_kind kind);
+
+/* Which engine runs it: requiresCompatibilities has PROCESS, or not. */
+enum engine_kind task_definition_engine(const struct task_definition *td);
+
+/* What a task needs of a node; reference section 1.2. */
+struct task_resources {
+	uint32_t cpu_units, memory_mib;
+	const uint16_t *tcp_ports, *udp_ports; /* static host ports, sorted */
+	uint32_t tcp_count, udp_count;
+};
+struct task_resources task_definition_resources(const struct task_definition *td,
+						struct arena *arena);
+
+/*
+ * What the task needs an engine to be able to do, as capability attribute names, sorted: e.g.
+ * "muster.capability.process.memory-limit", "muster.capability.process.health-check". An agent
+ * advertises what its node's engines can honour; a node that lacks one is not eligible
+ * ("missing capability NAME"), and nothing is ever silently weakened. The names for PROCESS tasks
+ * are the CAPABILITY_* below.
+ */
+struct str_list task_definition_capabilities(const struct task_definition *td, struct arena *arena);
+
+#define CAPABILITY_PREFIX "muster.capability."
+/* One for each thing that a process engine may be unable to honour on its node. */
+#define CAPABILITY_MEMORY_LIMIT CAPABILITY_PREFIX "process.memory-limit"
+#define CAPABILITY_CPU_LIMIT	CAPABILITY_PREFIX "process.cpu-limit"
+#define CAPABILITY_PIDS_LIMIT	CAPABILITY_PREFIX "process.pids-limit"
+#define CAPABILITY_USER		CAPABILITY_PREFIX "process.user" /* run as another user than the agent's \
+								  */
+#define CAPABILITY_DEPENDS_ON	  CAPABILITY_PREFIX "process.container-ordering"
+#define CAPABILITY_HEALTH_CHECK	  CAPABILITY_PREFIX "process.health-check"
+#define CAPABILITY_RESTART_POLICY CAPABILITY_PREFIX "process.restart-policy"
+#define CAPABILITY_FILES	  CAPABILITY_PREFIX "process.files"
+#define CAPABILITY_SECRETS	  CAPABILITY_PREFIX "process.secrets"
+
+/* H(task definition): its canonical text, FIELD_NO_DIGEST left out. */
+struct digest task_definition_digest(const struct task_definition *td);
+
+/*
+ * What must change for a task to be replaced, and nothing else: H(task definition digest, matching
+ * override, redeploy token). redeploy may be NULL.
+ */
+struct digest task_target_digest(const struct digest *task_definition, const char *redeploy);
+
+/* "CLUSTER/NAME" */
+const char *service_key(struct arena *arena, const char *cluster, const char *name);
+
+/* ECS's rules for custom attributes (reference section 3). */
+bool attribute_name_valid(const char *name);
+bool attribute_value_valid(const char *value);
+/* May a user set this one? No for ecs.*, muster.*, com.amazonaws.*, but for the three of DESIGN 5.
+ */
+bool attribute_name_allowed(const char *name);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * node: the agent's decisions. One pure step: (what is desired, what the engines say runs, memory,
+ * now)
+ * -> what to do next, what to report, and when to look again.
+ *
+ * Rules (DESIGN sections 2, 6):
+ *  - Unknown desired, or engines that could not be listed, means keep what runs: no stop ever
+ * follows.
+ *  - One task a service; of two of one service the one that fits best stays (the target's digest
+ * first, then the longest running, then the lowest id).
+ *  - A task is replaced when its target digest differs from the desired one, for nothing else;
+ * prepare first, then stop the old one, and only when that is STOPPED start the new one. A prepare
+ * that fails costs no outage and is tried again with the restart delays.
+ *  - Nothing is stopped because of desired document N before N was written back as `seen`.
+ *  - Starts go in the order of the document: each waits until the one before is RUNNING, or failed,
+ * or START_PATIENCE_MS long. `dependsOn` waits for the dependency's first health on this node; one
+ * that is not desired here does not block. It gates only the first start of a service on the node
+ * since boot (a restart does not wait).
+ *  - Restart delays 0, 1, 2, 4 ... 300 s within a series; RESTART_SERIES_MS of running, or a new
+ * target digest, ends the series; so does a reboot.
+ *  - Disk full: nothing new starts, what runs stays.
+ *
+ * Times are milliseconds of the boot clock (CLOCK_BOOTTIME), which stands still for nobody.
+ * Who owns what: a `struct node_memory` owns all it keeps between steps. Results of a step live in
+ * the arena that it was given.
+ */
+#ifndef MUSTER_NODE_H
+#define MUSTER_NODE_H
+
+#include "wire/wire.h"
+
+#define START_PATIENCE_MS	 5000
+#define RESTART_DELAY_MAX_MS	 300000
+#define RESTART_SERIES_MS	 600000
+#define STOPPED_KEPT_PER_SERVICE 10
+#define STOPPED_KEPT_MS		 (60 * 60 * 1000) /* kept at least this long, up to 10 a service */
+
+/* A task as an engine sees it. */
+struct node_task {
+	const char *id;
+	const char *cluster, *service, *family;
+	uint32_t revision;
+	struct digest target;
+	const char *deployment;
+	const char *engine;
+	enum task_status status; /* PENDING: created, not yet running */
+	int64_t started_at_ms;	 /* boot clock; 0: not started */
+	int64_t stopped_at_ms;	 /* boot clock; of an earlier boot: 0 with earlier_boot */
+	int64_t started_unix_ms, stopped_unix_ms;
+	bool earlier_boot;	   /* it ended with the boot it ran in */
+	bool stop_requested;	   /* by our own hand */
+	enum health_status health; /* UNKNOWN where there is no health check */
+	bool health_checked;	   /* it has one */
+	const char *stop_code, *reason, *stderr_tail;
+	uint64_t log_bytes_dropped;
+	struct wire_container *containers;
+	uint32_t container_count;
+};
+
+/* The answer of a prepare that node_step() asked for. */
+enum prepare_state { PREPARE_NONE, PREPARE_RUNNING, PREPARE_DONE, PREPARE_FAILED };
+struct node_prepare {
+	const char *cluster, *service;
+	struct digest target;
+	enum prepare_state state;
+	const char *reason; /* of a failure */
+};
+
+struct node_input {
+	int64_t now_ms;			    /* boot clock */
+	int64_t now_unix_ms;		    /* for people only */
+	const struct wire_desired *desired; /* the last one read whole, or NULL: unknown */
+	uint64_t seen_written; /* highest number that the store has taken as our `seen` */
+	bool tasks_known;      /* false: an engine could not be asked; its tasks are left alone */
+	const struct node_task *tasks;
+	uint32_t task_count;
+	const struct node_prepare *prepares;
+	uint32_t prepare_count;
+	bool disk_full;
+	bool leaving; /* --leave: stop everything, start nothing */
+};
+
+enum node_action_kind {
+	NODE_PREPARE, /* make ready what .task will need, the old one still running */
+	NODE_START,   /* start .task under a new random id, which the caller makes */
+	NODE_STOP,    /* ask the task .id to stop; its engine waits and kills */
+	NODE_REMOVE,  /* forget the stopped task .id: records and what it left */
+};
+struct node_action {
+	enum node_action_kind kind;
+	const char *id;			      /* STOP, REMOVE */
+	const struct wire_desired_task *task; /* PREPARE, START: in the desired document */
+	const char *reason;		      /* STOP: for stoppedReason */
+};
+
+struct node_output {
+	struct node_action *actions;
+	uint32_t action_count;
+	struct wire_task *tasks; /* for the observed document and the agent's own status */
+	uint32_t task_count;
+	struct wire_task *stopped;
+	uint32_t stopped_count;
+	uint64_t seen;	     /* the number it acts on: to be written before anything is stopped */
+	int64_t wake_at_ms;  /* look again then, at the latest; INT64_MAX: only on events */
+	bool memory_changed; /* persist node_memory_save() before the actions */
+};
+
+struct node_memory;
+struct node_memory *node_memory_new(void);
+void node_memory_free(struct node_memory *memory);
+
+/* Restart series, first starts and the kept stopped tasks, over restarts of the agent within a
+ * boot. */
+void node_memory_save(const struct node_memory *memory, const char *boot_id, struct buf *out);
+/* What does not read, or is of another boot, is as good as empty: false with the reason in err. */
+bool node_memory_load(struct node_memory *memory, const char *boot_id, const void *bytes,
+		      size_t len, struct err *err);
+
+void node_step(struct node_memory *memory, const struct node_input *input, struct arena *arena,
+	       struct node_output *out);
+
+#endif

@@ -1,0 +1,199 @@
+/*
+ * plan: which node runs which service in which revision: (declared, nodes, what was assigned, what
+ * is observed) -> changes of assignments, each with its reason.
+ *
+ * The planner is a value that is told what changed and works in proportion to that; told everything
+ * at once in any order it answers the same, byte for byte. Three passes: place (which nodes match
+ * and fit), diff (what differs from what is assigned), admit (what may change now, within the
+ * budget).
+ *
+ * Rules (DESIGN section 6; reference sections 1.1 to 1.5):
+ *  - placed = node in the service's cluster, ACTIVE, registered, all constraints true, an engine
+ * and the capabilities that the task needs, resources and static host ports that fit, in order of
+ * (priority descending, cluster, name), no preemption.
+ *  - "May stay" asks only cluster, state and constraints (dynamic subjects are unknown there, and
+ *    unknown stays); "may start" asks all, reachability included.
+ *  - A node that is unreachable, or whose observed document was never read, gets no changes at all.
+ *  - Updates (a new target where another revision is assigned) use the budget: at most
+ *    max(1, D - ceil(D * minimumHealthyPercent / 100)) in flight at a time, D = placed nodes that
+ * are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
+ * update put and not yet acknowledged and ready. A failed update keeps its slot (until a circuit
+ * breaker decides otherwise), so that a bad revision stops by itself at the budget; one whose node
+ * vanished keeps it for monitorSeconds. A node that was broken or had no task before its update
+ * uses no budget.
+ *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
+ *  - suspended services and those without content (stalled) change nothing.
+ *
+ * The planner counts its answers as done: the caller puts them into desired documents, and where a
+ * put failed for good, tells the planner by planner_fact_set() what is really assigned.
+ */
+#ifndef MUSTER_PLAN_H
+#define MUSTER_PLAN_H
+
+#include "expr/expr.h"
+#include "model/model.h"
+
+/* Handles are small and are used again after a removal. */
+typedef uint32_t plan_service_id, plan_node_id;
+#define PLAN_NONE UINT32_MAX
+
+/* A declared service, resolved. Everything is copied but the compiled constraints, which are
+ * borrowed until the service is set anew or removed. */
+struct plan_service {
+	const char *cluster, *name;
+	int32_t priority;
+	const struct expr *const
+		*constraints; /* of service and task definition: all must be true */
+	uint32_t constraint_count;
+	enum engine_kind engine;
+	struct task_resources resources;
+	const intern_id *capabilities; /* what a node must offer */
+	uint32_t capability_count;
+	intern_id task_group_service, task_group_family; /* "service:NAME", "family:NAME" */
+	struct digest target; /* task_target_digest() of what the applied commit wants */
+	uint32_t revision;
+	uint32_t min_healthy_percent, monitor_ms;
+	bool suspend;
+	bool stalled;  /* nothing to run can be resolved: keep what runs, start nothing */
+	bool removing; /* gone from the manifests: stop its tasks everywhere */
+};
+
+struct plan_node {
+	const char *name, *cluster;
+	enum node_state state;
+	bool registered;
+	bool observed_once; /* its observed document was read since the controller started */
+	bool reachable;
+	const struct expr_attribute *attributes; /* effective, sorted by name id */
+	uint32_t attribute_count;
+	uint32_t engines;	       /* bit mask of 1 << enum engine_kind */
+	const intern_id *capabilities; /* sorted */
+	uint32_t capability_count;
+	uint32_t cpu_units, memory_mib;
+	const char *agent_version;
+	int64_t registered_at_ms;
+};
+
+/* What is known of one (service, node). All zero: nothing assigned, nothing seen. */
+enum plan_seen {
+	PLAN_SEEN_NONE,	   /* the node runs no task of it */
+	PLAN_SEEN_PENDING, /* preparing, waiting, starting or stopping */
+	PLAN_SEEN_RUNNING, /* runs, not ready yet */
+	PLAN_SEEN_READY,   /* healthy for minReadySeconds */
+	PLAN_SEEN_FAILED,  /* did not come up, unhealthy, or in back-off */
+};
+struct plan_fact {
+	struct digest assigned; /* in the node's desired document; none: not assigned */
+	uint32_t assigned_revision;
+	uint32_t replaces; /* of the desired document: revision replaced by an update, or 0 */
+	bool broken_before;
+	bool acknowledged; /* seen >= the number with which it was assigned */
+	enum plan_seen seen;
+	struct digest running; /* what the observed task is */
+	uint32_t running_revision;
+};
+
+/* Why a (service, node) is as it is; PLAN_PLACED and the rest exclude. In order of asking. */
+enum plan_reason {
+	PLAN_PLACED,
+	PLAN_OTHER_CLUSTER, /* not shown as a reason: not its node */
+	PLAN_NOT_REGISTERED,
+	PLAN_INACTIVE,
+	PLAN_DRAINING,
+	PLAN_CONSTRAINT, /* an expression is false */
+	PLAN_NO_ENGINE,
+	PLAN_MISSING_CAPABILITY,
+	PLAN_UNREACHABLE,  /* no new assignment */
+	PLAN_NOT_OBSERVED, /* the controller has not read its state yet */
+	PLAN_NO_CPU,
+	PLAN_NO_MEMORY,
+	PLAN_PORT_TAKEN,
+	PLAN_NODE_FULL, /* LIMIT_TASKS_PER_NODE, or the desired document is full */
+	PLAN_SUSPENDED,
+	PLAN_STALLED,
+	PLAN_REMOVING,
+	PLAN_REASON_COUNT
+};
+/* "Placed", "ConstraintNotMet", ... : stable words for status files; and ECS's RESOURCE:CPU etc. */
+const char *plan_reason_name(enum plan_reason reason);
+
+enum plan_change_kind { PLAN_START, PLAN_UPDATE, PLAN_STOP };
+struct plan_change {
+	enum plan_change_kind kind;
+	plan_service_id service;
+	plan_node_id node;
+	enum plan_reason reason; /* of a STOP */
+	bool broken_before;	 /* of an UPDATE */
+	uint32_t replaces;	 /* of an UPDATE: the revision that was assigned */
+};
+struct plan_result {
+	struct plan_change *changes; /* by node name, then service order; in the caller's arena */
+	size_t change_count;
+	int64_t wake_at_ms; /* plan again then; INT64_MAX: only when something changes */
+};
+
+struct plan_counts {
+	uint32_t desired; /* placed or staying nodes: ECS's computed desiredCount */
+	uint32_t running; /* observed RUNNING, any revision */
+	uint32_t pending;
+	uint32_t ready;	    /* healthy on the present target */
+	uint32_t updated;   /* assigned the present target and acknowledged */
+	uint32_t in_flight; /* updates put and not yet done */
+	uint32_t failed;
+	uint32_t unreachable;	   /* of desired */
+	uint32_t excluded;	   /* nodes of the cluster that are not desired */
+	uint32_t attribute_absent; /* excluded because an attribute is absent */
+	uint32_t budget;	   /* updates that may be in flight at a time */
+};
+
+struct plan_cell {		 /* one (service, node), for reports */
+	enum plan_reason reason; /* PLAN_PLACED: desired here */
+	bool desired;		 /* counts in desired: placed, or assigned and may stay */
+	bool in_flight;
+	bool waiting; /* differs from the target, waits for the budget */
+	struct plan_fact fact;
+};
+
+struct planner;
+struct planner *planner_new(struct intern *intern);
+void planner_free(struct planner *planner);
+
+plan_service_id planner_service_set(struct planner *planner, const struct plan_service *service);
+/* The service must be unassigned everywhere (see `removing`), or its facts are forgotten. */
+void planner_service_remove(struct planner *planner, plan_service_id id);
+plan_service_id planner_service_find(const struct planner *planner, const char *cluster,
+				     const char *name); /* PLAN_NONE */
+plan_node_id planner_node_set(struct planner *planner, const struct plan_node *node);
+void planner_node_remove(struct planner *planner, plan_node_id id);
+plan_node_id planner_node_find(const struct planner *planner, const char *name);
+
+void planner_fact_set(struct planner *planner, plan_service_id service, plan_node_id node,
+		      const struct plan_fact *fact);
+
+/* Plan what changed since the last run. now_ms: the controller's monotonic clock. */
+void planner_run(struct planner *planner, int64_t now_ms, struct arena *arena,
+		 struct plan_result *result);
+
+/* As of the last run. The order of services is (priority descending, cluster, name); of nodes by
+ * name. */
+const struct plan_service *planner_service(const struct planner *planner, plan_service_id id);
+const struct plan_node *planner_node(const struct planner *planner, plan_node_id id);
+uint32_t planner_services(const struct planner *planner, struct arena *arena,
+			  plan_service_id **ids);
+uint32_t planner_nodes(const struct planner *planner, struct arena *arena, plan_node_id **ids);
+struct plan_counts planner_counts(const struct planner *planner, plan_service_id service);
+struct plan_cell planner_cell(const struct planner *planner, plan_service_id service,
+			      plan_node_id node);
+
+/*
+ * Every reason at once why the node does not run the service (none when it is placed): kind and a
+ * sentence, e.g. "attribute:env == prod: env is dev", "needs 512 MiB of memory, 100 MiB remain".
+ */
+struct plan_why {
+	enum plan_reason reason;
+	const char *text;
+};
+uint32_t planner_explain(const struct planner *planner, plan_service_id service, plan_node_id node,
+			 struct arena *arena, struct plan_why **why);
+
+#endif
