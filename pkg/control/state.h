@@ -1,0 +1,255 @@
+/*
+ * control/state: what the controller knows, as values that reports read. Only control changes them.
+ */
+#ifndef MUSTER_CONTROL_STATE_H
+#define MUSTER_CONTROL_STATE_H
+
+#include "control/control.h"
+
+/* --- conditions, as Kubernetes has them ---------------------------------------------------------
+ */
+
+enum condition_type {
+	CONDITION_READY,
+	CONDITION_PROGRESSING,
+	CONDITION_DEGRADED,
+	CONDITION_STALLED,
+	CONDITION_HELD,
+	CONDITION_LAGGING,
+	CONDITION_TYPE_COUNT
+};
+enum condition_status { CONDITION_UNKNOWN, CONDITION_FALSE, CONDITION_TRUE };
+const char *condition_type_name(enum condition_type type);
+const char *condition_status_name(enum condition_status status); /* "True" "False" "Unknown" */
+
+struct condition {
+	enum condition_status status;
+	const char *reason; /* CamelCase, a literal */
+	char *message;	    /* owned; NULL: none */
+	int64_t transition_unix_ms;
+	char commit[65]; /* observedCommit */
+};
+struct conditions {
+	struct condition of[CONDITION_TYPE_COUNT];
+};
+
+/* --- events --------------------------------------------------------------------------------------
+ */
+
+struct control_event {
+	int64_t time_unix_ms;
+	char id[33];			/* made from the content: the same event has the same id */
+	const char *type;		/* INFO WARN ERROR */
+	const char *name;		/* ECS's name, e.g. SERVICE_STEADY_STATE */
+	char *cluster, *service, *node; /* NULL where it is not about one */
+	char *message;
+};
+struct event_ring { /* newest last; at most LIMIT_SERVICE_EVENTS */
+	struct control_event *items[LIMIT_SERVICE_EVENTS];
+	size_t count;
+};
+
+/* --- revisions and deployments
+ * -------------------------------------------------------------------- */
+
+/* What a task of a target is made of; shared by all nodes that run it. */
+struct content {
+	struct digest target;	       /* task_target_digest() */
+	struct digest task_definition; /* task_definition_digest() */
+	const char *family;
+	uint32_t revision;
+	const struct task_definition *definition;
+	struct arena arena;
+	uint32_t document_bytes; /* what one takes in a desired document, about */
+	uint32_t uses;
+};
+
+struct revision {
+	struct digest digest;
+	uint32_t number;
+	char commit[65]; /* where it came first */
+	int64_t time_unix_ms;
+	char *content; /* JSON of the task definition, or NULL: only the number is kept */
+};
+struct family {
+	char *name;
+	uint32_t next;			/* the next number */
+	VEC(struct revision) revisions; /* in order of numbers */
+	uint32_t current;		/* of the applied commit; 0: not in it */
+	bool dirty;			/* the ledger document is behind */
+};
+
+enum rollout_state { ROLLOUT_IN_PROGRESS, ROLLOUT_COMPLETED, ROLLOUT_FAILED };
+const char *rollout_state_name(enum rollout_state state);
+struct deployment {
+	char id[32]; /* "ecs-svc/<19 digits>" */
+	struct digest target;
+	char family[256];
+	uint32_t revision;
+	char commit[65];
+	int64_t created_unix_ms, updated_unix_ms, finished_unix_ms; /* finished 0: not yet */
+	enum rollout_state state;
+};
+
+/* --- services, nodes
+ * ------------------------------------------------------------------------------ */
+
+struct service_state {
+	char *cluster, *name, *key; /* "CLUSTER/NAME" */
+	plan_service_id id;
+	/* Of the applied commit, copied; NULL: gone from it (removing, or kept by muster/prune). */
+	const struct daemon_service *spec;
+	struct arena arena; /* of spec, constraints and what the planner borrows */
+	const char *path;   /* of the manifest */
+	bool removing, kept;
+	const char *stalled; /* why nothing can be resolved: a sentence; NULL */
+	struct content
+		*content; /* what the applied commit wants; NULL when stalled and never resolved */
+	const struct expr **constraints;
+	uint32_t constraint_count;
+	int32_t priority;
+	uint32_t min_ready_seconds, monitor_seconds, min_healthy_percent, max_percent;
+	struct str_list depends_on;
+	bool suspend;
+	struct deployment primary,
+		previous; /* id empty: none. previous: the last COMPLETED other one */
+	bool has_primary, has_previous;
+	bool dirty; /* the ledger document is behind */
+	struct plan_counts counts;
+	struct conditions conditions;
+	struct event_ring events;
+	bool steady_told;
+	int64_t created_unix_ms;
+};
+
+/* One task of a node's desired document. */
+struct assignment {
+	struct service_state *service;
+	struct content *content;
+	char deployment[32];
+	int64_t assigned_unix_ms;
+	uint64_t assigned_number;
+	uint32_t replaces;
+	bool broken_before;
+};
+
+enum connection { CONNECTION_UNKNOWN, CONNECTION_LOST, CONNECTION_ALIVE };
+
+struct node_record {
+	char *name;
+	plan_node_id id;
+	const struct node_manifest *manifest; /* of the applied commit, copied; NULL */
+	struct arena manifest_arena;
+	bool registered;
+	struct wire_registration registration;
+	struct arena registration_arena;
+	enum node_state state;	   /* effective */
+	const char *cluster;	   /* effective */
+	struct str_map attributes; /* effective: facts < agent's < manifest; sorted by name */
+	struct arena attributes_arena;
+
+	enum connection connection;
+	bool beat_known;
+	uint64_t beat;
+	int64_t last_beat_ms; /* controller's clock */
+
+	bool observed_known;	  /* .observed was read whole and is of the registered instance */
+	bool observed_once;	  /* the store was asked for it since the start, found or not */
+	const char *observed_why; /* why it is not known */
+	struct wire_observed observed;
+	struct arena observed_arena;
+
+	bool desired_known; /* the store's document was read, or is known to be absent */
+	uint64_t number;    /* highest of desired, seen, and our own puts */
+	VEC(struct assignment) assignments; /* in order of the document */
+	uint64_t put_number;		    /* of the last put that the store took */
+	uint64_t put_pending;		    /* number of the put under way; 0: none */
+	bool put_failed;		    /* the last put failed: render again */
+	bool dirty;			    /* the desired document is behind .assignments */
+	int64_t behind_since_ms;	    /* seen < put_number since then; 0: not behind */
+	bool name_conflict;
+};
+
+enum hold_cause { HOLD_ALL_SERVICES_REMOVED };
+struct hold {
+	char id[17]; /* hex; the same cause has the same id */
+	enum hold_cause cause;
+	char commit[65];
+	uint32_t count; /* of tasks that would stop */
+	char *message;
+	int64_t since_unix_ms;
+};
+
+/* A commit as seen, whether applied or not. */
+struct commit_facts {
+	char id[65];
+	char *subject, *author;
+	int64_t time_unix_ms;
+};
+
+struct control {
+	struct intern *intern;
+	struct planner *planner;
+
+	/* Source. */
+	struct commit_facts seen, applied; /* id empty: none */
+	bool seen_invalid;		   /* the commit seen last has errors: see diags */
+	struct arena diags_arena;
+	struct diag_list diags;	   /* of the commit seen last, warnings too */
+	const char *source_reason; /* last look failed: one word; NULL: it did not */
+	char *source_text;
+	bool looked;	   /* the source answered at least once */
+	struct map *files; /* path + '\0'-free separator + blob -> struct cached_file */
+	struct cached_file **applied_files;
+	size_t applied_file_count;
+	bool has_hold;
+	struct hold hold;
+	struct source_pending *pending; /* the held commit's tree */
+	struct map *allowed;		/* ids allowed and not used yet */
+
+	/* Store. */
+	char fleet[FLEET_ID_LEN + 1]; /* empty: never opened */
+	bool store_open, store_listed;
+	char *store_away;
+	uint32_t ledger_pending; /* synced puts under way: nothing is rendered before */
+
+	/* Declared and live. */
+	struct map *services; /* key -> struct service_state */
+	struct map *families; /* name -> struct family */
+	struct map *nodes;    /* name -> struct node_record */
+	struct map *contents; /* hex of target -> struct content */
+	struct map *clusters; /* name -> struct cluster_manifest copied; see cluster_of() */
+	struct arena clusters_arena;
+	bool ledger_rebuilt; /* numbers go on above what was found: said in status */
+
+	struct conditions conditions;
+	struct event_ring events; /* not about one service */
+	uint64_t generation;	  /* of the status set; grows with every change told */
+
+	/* What changed since the last step. */
+	struct map *dirty_services, *dirty_nodes, *dirty_families, *removed; /* keys */
+	bool dirty_fleet, save_applied;
+	VEC(struct control_event *) new_events;
+	VEC(char *) removals; /* store keys to remove */
+	bool state_dirty;     /* controller/state is behind */
+};
+
+/* Health of one observed task of a service on a node, or NULL. */
+const struct wire_task *node_observed_task(const struct node_record *node,
+					   const struct service_state *service);
+const struct assignment *node_assignment(const struct node_record *node,
+					 const struct service_state *service);
+bool node_lagging(const struct node_record *node, int64_t now_ms);
+/* In seconds; defaults where the cluster says nothing. */
+uint32_t cluster_node_timeout(const struct control *control, const char *cluster);
+uint32_t cluster_node_expire(const struct control *control, const char *cluster);
+
+/* Sorted views for reports, in the arena. */
+uint32_t control_services(const struct control *control, struct arena *arena,
+			  const struct service_state ***out); /* by (cluster, name) */
+uint32_t control_nodes(const struct control *control, struct arena *arena,
+		       const struct node_record ***out); /* by name */
+uint32_t control_families(const struct control *control, struct arena *arena,
+			  const struct family ***out); /* by name */
+
+#endif
