@@ -7,10 +7,11 @@
  * hitting one is an error, never a match); `<` and `>` are numeric when both sides are numbers,
  * else byte order.
  *
- * Always holds: an expression is compiled once against an interner and never changes. Evaluation
- * allocates nothing, and compares attributes as interned ids: values are only looked at as text for
- * regular expressions and orderings, and the answer for each distinct value is remembered in a
- * caller-owned cache.
+ * Always holds: an expression is compiled once against an interner, and what it says never changes.
+ * Attributes are compared as interned ids, some nanoseconds each; values are only looked at as text
+ * for regular expressions and orderings, and the expression remembers the answer for each distinct
+ * value (bounded; the only thing that evaluation allocates). So an expression, though const, is for
+ * one thread at a time, and for facts of the interner that it was compiled against.
  *
  * Truth has three values: EXPR_UNKNOWN is what a dynamic subject (task:group, runningTasksCount,
  * agentConnected) is where the facts do not give it ("may stay" does not ask them), combined by
@@ -50,11 +51,15 @@ struct expr_facts {
 	uint32_t task_group_count;
 };
 
+/* Parentheses and nots around an operand. */
+#define EXPR_NESTING_MAX 64
+
 struct expr;
 
 /*
- * Compile text (at most LIMIT_EXPRESSION_CHARS characters, nesting at most 64). Attribute names and
- * literal values are interned. NULL on a mistake. Free with expr_free().
+ * Compile text (valid UTF-8, at most LIMIT_EXPRESSION_CHARS characters, nesting at most
+ * EXPR_NESTING_MAX). Attribute names and literal values are interned. NULL on a mistake, with
+ * *error (may be NULL) saying what. Free with expr_free().
  */
 struct expr *expr_compile(const char *text, struct intern *intern, struct expr_error *error);
 void expr_free(struct expr *expr); /* takes NULL */
