@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- comparing texts ---------------------------------------------------------------------------
- */
+/* --- comparing texts ---------------------------------------------------------------------- */
 
 static enum answer yes_if(bool yes)
 {
@@ -28,9 +27,21 @@ struct decimal {
 	size_t whole_len, fraction_len;
 };
 
+/* Loops, not strspn(): these runs are short, and a planner asks a million times. */
 static size_t digit_run(const char *s)
 {
-	return strspn(s, "0123456789");
+	size_t n = 0;
+	while (s[n] >= '0' && s[n] <= '9')
+		n++;
+	return n;
+}
+
+static size_t zero_run(const char *s)
+{
+	size_t n = 0;
+	while (s[n] == '0')
+		n++;
+	return n;
 }
 
 static bool decimal_parse(const char *s, struct decimal *d)
@@ -40,8 +51,8 @@ static bool decimal_parse(const char *s, struct decimal *d)
 	size_t len = digit_run(s);
 	if (len == 0)
 		return false;
-	size_t zeros = strspn(s, "0");
-	d->whole = s + (zeros < len ? zeros : len);
+	size_t zeros = zero_run(s);
+	d->whole = s + zeros;
 	d->whole_len = (size_t)(s + len - d->whole);
 	s += len;
 	d->fraction = s;
@@ -92,21 +103,18 @@ static int text_compare(const char *a, const char *b)
 static int version_compare(const char *a, const char *b)
 {
 	while (*a || *b) {
-		struct decimal x = { 0 }, y = { 0 };
-		size_t an = digit_run(a), bn = digit_run(b);
-		size_t az = strspn(a, "0"), bz = strspn(b, "0");
-		x.whole = a + az;
-		x.whole_len = an - az;
-		y.whole = b + bz;
-		y.whole_len = bn - bz;
-		int order = decimal_compare(&x, &y);
+		size_t a_zeros = zero_run(a), b_zeros = zero_run(b);
+		a += a_zeros;
+		b += b_zeros;
+		size_t a_len = digit_run(a), b_len = digit_run(b);
+		int order = a_len != b_len ? (a_len < b_len ? -1 : 1) : memcmp(a, b, a_len);
 		if (order)
 			return order;
-		a += an + (a[an] == '.');
-		b += bn + (b[bn] == '.');
+		a += a_len;
+		b += b_len;
 		/* "1.9.2-rc1" ends where its numbers do. */
-		a += *a >= '0' && *a <= '9' ? 0 : strlen(a);
-		b += *b >= '0' && *b <= '9' ? 0 : strlen(b);
+		a = a[0] == '.' && digit_run(a + 1) ? a + 1 : "";
+		b = b[0] == '.' && digit_run(b + 1) ? b + 1 : "";
 	}
 	return 0;
 }
@@ -140,8 +148,7 @@ static enum answer text_answer(const struct step *test, const struct intern *int
 	return ANSWER_NO;
 }
 
-/* --- interned values ---------------------------------------------------------------------------
- */
+/* --- interned values ---------------------------------------------------------------------- */
 
 static uint32_t *memo_slot(const struct memo *memo, intern_id value)
 {
@@ -207,8 +214,7 @@ static enum answer value_answer(const struct step *test, const struct intern *in
 	return memo_answer(test, intern, value);
 }
 
-/* --- subjects ----------------------------------------------------------------------------------
- */
+/* --- subjects ----------------------------------------------------------------------------- */
 
 const struct expr_attribute *attribute_find(const struct expr_facts *facts, intern_id name)
 {

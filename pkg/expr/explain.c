@@ -44,8 +44,7 @@ uint32_t expr_negations_without_exists(const struct expr *expr, struct expr_warn
 	return count;
 }
 
-/* --- explain -----------------------------------------------------------------------------------
- */
+/* --- explain ------------------------------------------------------------------------------ */
 
 struct explain {
 	const struct expr *expr;

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- literals of one kind each -----------------------------------------------------------------
- */
+/* --- literals of one kind each ------------------------------------------------------------ */
 
 static bool version_valid(const char *text)
 {
@@ -93,8 +92,7 @@ static const char *(*const set_literal[])(struct step *step, const char *text) =
 	[SUBJECT_TASK_GROUP] = NULL,
 };
 
-/* --- regular expressions -----------------------------------------------------------------------
- */
+/* --- regular expressions ------------------------------------------------------------------ */
 
 static void regex_free(struct regex *regex)
 {
@@ -143,8 +141,7 @@ static struct regex *regex_new(const char *pattern, size_t *offset, char text[ER
 	return regex;
 }
 
-/* --- steps -------------------------------------------------------------------------------------
- */
+/* --- steps -------------------------------------------------------------------------------- */
 
 static int id_compare(const void *a, const void *b)
 {
