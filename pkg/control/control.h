@@ -53,6 +53,9 @@ void control_store_listed(struct control *control);
 /* The beat of a node, as the store counts them (equal: none since). */
 void control_beat(struct control *control, const char *node, uint64_t beat, int64_t now_ms);
 
+/* The ledger is empty or lost: the source is to give the whole history (no source_have()). */
+bool control_needs_history(const struct control *control);
+
 /* The snapshot that was applied last, from the controller's own state; before the first look. */
 void control_restore(struct control *control, const struct source_snapshot *applied);
 /* A new snapshot. True: taken over, as the base of the next one (whether valid or not). */

@@ -99,8 +99,11 @@ struct service_state {
 	plan_service_id id;
 	/* Of the applied commit, copied; NULL: gone from it (removing, or kept by muster/prune). */
 	const struct daemon_service *spec;
-	struct arena arena; /* of spec, constraints and what the planner borrows */
-	const char *path;   /* of the manifest */
+	struct arena arena;   /* of spec, constraints and what the planner borrows */
+	const char *path;     /* of the manifest */
+	uint64_t spec_serial; /* of the manifest's content */
+	struct pos spec_pos;
+	uint32_t planned_revision;
 	bool removing, kept;
 	const char *stalled; /* why nothing can be resolved: a sentence; NULL */
 	struct content
@@ -140,6 +143,7 @@ struct node_record {
 	plan_node_id id;
 	const struct node_manifest *manifest; /* of the applied commit, copied; NULL */
 	struct arena manifest_arena;
+	uint64_t manifest_serial;
 	bool registered;
 	struct wire_registration registration;
 	struct arena registration_arena;
@@ -153,9 +157,9 @@ struct node_record {
 	uint64_t beat;
 	int64_t last_beat_ms; /* controller's clock */
 
-	bool observed_known;	  /* .observed was read whole and is of the registered instance */
-	bool observed_once;	  /* the store was asked for it since the start, found or not */
-	const char *observed_why; /* why it is not known */
+	bool observed_known; /* .observed was read whole and is of the registered instance */
+	bool observed_once;  /* the store was asked for it since the start, found or not */
+	char *observed_why;  /* why it is not known */
 	struct wire_observed observed;
 	struct arena observed_arena;
 
@@ -167,7 +171,10 @@ struct node_record {
 	bool put_failed;		    /* the last put failed: render again */
 	bool dirty;			    /* the desired document is behind .assignments */
 	int64_t behind_since_ms;	    /* seen < put_number since then; 0: not behind */
-	bool name_conflict;
+	bool adopt;   /* nothing assigned is known yet: what it reports counts as assigned */
+	bool expired; /* silent beyond nodeExpireSeconds */
+	bool lag_told;
+	struct digest observed_digest;
 };
 
 enum hold_cause { HOLD_ALL_SERVICES_REMOVED };
@@ -178,6 +185,12 @@ struct hold {
 	uint32_t count; /* of tasks that would stop */
 	char *message;
 	int64_t since_unix_ms;
+};
+
+/* A service or node whose status file goes. */
+struct removed_status {
+	enum control_effect_kind kind; /* EFFECT_STATUS_SERVICE or _NODE */
+	char *key;
 };
 
 /* A commit as seen, whether applied or not. */
@@ -195,17 +208,14 @@ struct control {
 	struct commit_facts seen, applied; /* id empty: none */
 	bool seen_invalid;		   /* the commit seen last has errors: see diags */
 	struct arena diags_arena;
-	struct diag_list diags;	   /* of the commit seen last, warnings too */
-	const char *source_reason; /* last look failed: one word; NULL: it did not */
+	struct diag_list diags; /* of the commit seen last, warnings too */
+	char *source_reason;	/* last look failed: one word; NULL: it did not */
 	char *source_text;
-	bool looked;	   /* the source answered at least once */
-	struct map *files; /* path + '\0'-free separator + blob -> struct cached_file */
-	struct cached_file **applied_files;
-	size_t applied_file_count;
+	bool looked;		  /* the source answered at least once */
+	struct file_cache *cache; /* parsed files of the commits seen and applied last */
 	bool has_hold;
 	struct hold hold;
-	struct source_pending *pending; /* the held commit's tree */
-	struct map *allowed;		/* ids allowed and not used yet */
+	struct map *allowed; /* hold ids, services, "all": allowed since the last applied commit */
 
 	/* Store. */
 	char fleet[FLEET_ID_LEN + 1]; /* empty: never opened */
@@ -227,11 +237,15 @@ struct control {
 	uint64_t generation;	  /* of the status set; grows with every change told */
 
 	/* What changed since the last step. */
-	struct map *dirty_services, *dirty_nodes, *dirty_families, *removed; /* keys */
-	bool dirty_fleet, save_applied;
-	VEC(struct control_event *) new_events;
-	VEC(char *) removals; /* store keys to remove */
-	bool state_dirty;     /* controller/state is behind */
+	struct map *dirty_services, *dirty_nodes, *dirty_families; /* name -> the value */
+	bool dirty_fleet, save_applied, planner_stale;
+	int64_t plan_again_ms; /* the planner's own wake-up */
+	bool nodes_ever_alive; /* some node's beat was seen: counts mean something */
+	int64_t now_unix_ms;   /* of the last event or step that told it; for events */
+	VEC(struct control_event *) new_events; /* owned by their rings */
+	VEC(struct removed_status) removed_status;
+	VEC(char *) removals; /* store keys */
+	int64_t retry_at_ms;  /* a put failed: not before; 0: none did */
 };
 
 /* Health of one observed task of a service on a node, or NULL. */

@@ -1,0 +1,173 @@
+#include "control/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct file_cache *file_cache_new(void)
+{
+	struct file_cache *cache = xcalloc(1, sizeof(*cache));
+	cache->files = map_new();
+	cache->blobs = map_new();
+	return cache;
+}
+
+static void cached_file_free(struct cached_file *file)
+{
+	manifest_file_free(file->parsed);
+	free(file->path);
+	free(file);
+}
+
+static void cached_blob_free(struct cached_blob *blob)
+{
+	free(blob->bytes);
+	free(blob->id);
+	free(blob);
+}
+
+static void file_set_release(struct file_set *set)
+{
+	manifest_tree_free(set->tree);
+	free(set->files);
+	*set = (struct file_set){ 0 };
+}
+
+void file_cache_free(struct file_cache *cache)
+{
+	file_set_release(&cache->seen);
+	file_set_release(&cache->applied);
+	size_t it = 0;
+	void *value;
+	while (map_next(cache->files, &it, NULL, &value))
+		cached_file_free(value);
+	it = 0;
+	while (map_next(cache->blobs, &it, NULL, &value))
+		cached_blob_free(value);
+	map_free(cache->files);
+	map_free(cache->blobs);
+	free(cache);
+}
+
+static void blob_add(struct file_cache *cache, const struct source_file *file)
+{
+	if (!file->bytes || map_get(cache->blobs, file->blob))
+		return;
+	struct cached_blob *blob = xcalloc(1, sizeof(*blob));
+	blob->id = xstrdup(file->blob);
+	blob->bytes = xmalloc(file->len);
+	memcpy(blob->bytes, file->bytes, file->len);
+	blob->len = file->len;
+	map_put(cache->blobs, file->blob, blob);
+}
+
+static struct cached_file *file_get(struct file_cache *cache, const struct source_file *file)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	const char *key = arena_printf(&scratch, "%s\n%s", file->path, file->blob);
+	struct cached_file *cached = map_get(cache->files, key);
+	struct cached_blob *blob = map_get(cache->blobs, file->blob);
+	if (!cached && (blob || file->too_large)) {
+		cached = xcalloc(1, sizeof(*cached));
+		cached->path = xstrdup(file->path);
+		cached->blob = blob;
+		cached->serial = ++cache->serial;
+		cached->parsed =
+			file->too_large
+				? manifest_unreadable(cached->path, "the file is larger than the "
+								    "limit of 1 MiB for a manifest")
+				: manifest_parse(cached->path, blob->bytes, blob->len);
+		map_put(cache->files, key, cached);
+	}
+	arena_release(&scratch);
+	return cached;
+}
+
+const struct manifest_file *file_cache_file(struct file_cache *cache,
+					    const struct source_file *file)
+{
+	const struct cached_file *cached = file_get(cache, file);
+	return cached ? cached->parsed : NULL;
+}
+
+bool file_cache_take(struct file_cache *cache, const struct source_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->file_count; i++)
+		blob_add(cache, &snapshot->files[i]);
+	for (size_t h = 0; h < snapshot->history_count; h++)
+		for (size_t i = 0; i < snapshot->history[h].file_count; i++)
+			blob_add(cache, &snapshot->history[h].files[i]);
+
+	struct file_set set = { .files = xcalloc(snapshot->file_count, sizeof(*set.files)) };
+	for (size_t i = 0; i < snapshot->file_count; i++) {
+		struct cached_file *file = file_get(cache, &snapshot->files[i]);
+		if (!file) {
+			free(set.files);
+			return false;
+		}
+		set.files[set.count++] = file;
+	}
+	struct manifest_file **parsed = xcalloc(set.count, sizeof(*parsed));
+	for (size_t i = 0; i < set.count; i++)
+		parsed[i] = set.files[i]->parsed;
+	set.tree = manifest_tree_build(parsed, set.count);
+	free(parsed);
+	file_set_release(&cache->seen);
+	cache->seen = set;
+	return true;
+}
+
+void file_cache_apply(struct file_cache *cache)
+{
+	file_set_release(&cache->applied);
+	cache->applied.files = xcalloc(cache->seen.count, sizeof(*cache->applied.files));
+	for (size_t i = 0; i < cache->seen.count; i++)
+		cache->applied.files[i] = cache->seen.files[i];
+	cache->applied.count = cache->seen.count;
+}
+
+void file_cache_sweep(struct file_cache *cache)
+{
+	size_t it = 0;
+	void *value;
+	const char *key;
+	while (map_next(cache->files, &it, NULL, &value))
+		((struct cached_file *)value)->used = false;
+	it = 0;
+	while (map_next(cache->blobs, &it, NULL, &value))
+		((struct cached_blob *)value)->used = false;
+	const struct file_set *sets[] = { &cache->seen, &cache->applied };
+	for (size_t s = 0; s < ARRAY_LEN(sets); s++) {
+		for (size_t i = 0; i < sets[s]->count; i++) {
+			sets[s]->files[i]->used = true;
+			if (sets[s]->files[i]->blob)
+				sets[s]->files[i]->blob->used = true;
+		}
+	}
+	it = 0;
+	while (map_next(cache->files, &it, &key, &value)) {
+		if (((struct cached_file *)value)->used)
+			continue;
+		map_remove(cache->files, key);
+		cached_file_free(value);
+	}
+	it = 0;
+	while (map_next(cache->blobs, &it, &key, &value)) {
+		if (((struct cached_blob *)value)->used)
+			continue;
+		map_remove(cache->blobs, key);
+		cached_blob_free(value);
+	}
+}
+
+static int by_path(const void *key, const void *item)
+{
+	return strcmp(key, (*(struct cached_file *const *)item)->path);
+}
+
+uint64_t file_cache_serial(const struct file_cache *cache, const char *path)
+{
+	struct cached_file **found = bsearch(path, cache->seen.files, cache->seen.count,
+					     sizeof(*cache->seen.files), by_path);
+	return found ? (*found)->serial : 0;
+}

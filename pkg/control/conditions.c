@@ -1,0 +1,265 @@
+#include "control/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void conditions_release(struct conditions *conditions)
+{
+	for (int i = 0; i < CONDITION_TYPE_COUNT; i++)
+		free(conditions->of[i].message);
+	*conditions = (struct conditions){ 0 };
+}
+
+void condition_set(struct control *c, struct conditions *conditions, enum condition_type type,
+		   enum condition_status status, int64_t now_unix_ms, const char *reason,
+		   const char *fmt, ...)
+{
+	struct condition *old = &conditions->of[type];
+	struct buf message = { 0 };
+	va_list args;
+	va_start(args, fmt);
+	buf_vaddf(&message, fmt, args);
+	va_end(args);
+	if (old->status != status || !old->transition_unix_ms)
+		old->transition_unix_ms = now_unix_ms;
+	old->status = status;
+	old->reason = reason;
+	free(old->message);
+	old->message = message.data;
+	copy_commit(old->commit, c->applied.id);
+}
+
+#define SET(type, status, reason, ...)                                                             \
+	condition_set(c, conditions, CONDITION_##type, CONDITION_##status, now_unix_ms, reason,    \
+		      __VA_ARGS__)
+
+/* --- events
+ * ----------------------------------------------------------------------------------------- */
+
+void event_free(struct control_event *event)
+{
+	free(event->cluster);
+	free(event->service);
+	free(event->node);
+	free(event->message);
+	free(event);
+}
+
+void event_add(struct control *c, struct service_state *s, const char *node, const char *type,
+	       const char *name, int64_t now_unix_ms, const char *fmt, ...)
+{
+	struct control_event *event = xcalloc(1, sizeof(*event));
+	struct buf message = { 0 };
+	va_list args;
+	va_start(args, fmt);
+	buf_vaddf(&message, fmt, args);
+	va_end(args);
+	event->message = message.data;
+	event->time_unix_ms = now_unix_ms;
+	event->type = type;
+	event->name = name;
+	event->cluster = s ? xstrdup(s->cluster) : NULL;
+	event->service = s ? xstrdup(s->name) : NULL;
+	event->node = node ? xstrdup(node) : NULL;
+	struct buf seed = { 0 };
+	buf_addf(&seed, "%lld %s %s %s", (long long)now_unix_ms, name, s ? s->key : "",
+		 event->message);
+	struct digest digest = digest_of(seed.data, seed.len);
+	buf_release(&seed);
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&digest, hex);
+	snprintf(event->id, sizeof(event->id), "%.32s", hex);
+
+	struct event_ring *ring = s ? &s->events : &c->events;
+	if (ring->count == LIMIT_SERVICE_EVENTS) {
+		for (size_t i = 0; i < c->new_events.len; i++)
+			if (c->new_events.items[i] == ring->items[0])
+				c->new_events.items[i] = NULL;
+		event_free(ring->items[0]);
+		memmove(&ring->items[0], &ring->items[1],
+			(LIMIT_SERVICE_EVENTS - 1) * sizeof(ring->items[0]));
+		ring->count--;
+	}
+	ring->items[ring->count++] = event;
+	*vec_push(&c->new_events) = event;
+	if (s)
+		dirty_service(c, s);
+	else
+		c->dirty_fleet = true;
+}
+
+/* --- a service
+ * -------------------------------------------------------------------------------------- */
+
+static uint32_t lagging_nodes(const struct control *c, const struct service_state *s,
+			      int64_t now_ms)
+{
+	uint32_t count = 0;
+	size_t it = 0;
+	void *value;
+	while (map_next(c->nodes, &it, NULL, &value)) {
+		const struct node_record *n = value;
+		if (node_lagging(n, now_ms) && (!s || node_assignment(n, s)))
+			count++;
+	}
+	return count;
+}
+
+/* Complete where every reachable placed node is healthy on the present target. */
+static void deployment_judge(struct control *c, struct service_state *s, int64_t now_unix_ms)
+{
+	struct deployment *d = &s->primary;
+	const struct plan_counts *n = &s->counts;
+	bool complete = s->content && c->store_listed && c->nodes_ever_alive &&
+			n->ready + n->unreachable >= n->desired && n->in_flight == 0 &&
+			n->failed == 0;
+	if (!s->has_primary || d->state != ROLLOUT_IN_PROGRESS || !complete || s->removing ||
+	    !digest_equal(&d->target, &s->content->target))
+		return;
+	d->state = ROLLOUT_COMPLETED;
+	d->updated_unix_ms = d->finished_unix_ms = now_unix_ms;
+	s->dirty = true;
+	event_add(c, s, NULL, "INFO", "SERVICE_DEPLOYMENT_COMPLETED", now_unix_ms,
+		  "(service %s) (deployment %s) deployment completed.", s->name, d->id);
+}
+
+void conditions_of_service(struct control *c, struct service_state *s, int64_t now_ms,
+			   int64_t now_unix_ms)
+{
+	struct conditions *conditions = &s->conditions;
+	const struct plan_counts *n = &s->counts;
+	if (s->id != PLAN_NONE)
+		s->counts = planner_counts(c->planner, s->id);
+	deployment_judge(c, s, now_unix_ms);
+	bool looked = c->store_listed && s->id != PLAN_NONE;
+	bool steady = looked && n->ready == n->desired && n->pending == 0 && n->in_flight == 0 &&
+		      (!s->has_primary || s->primary.state == ROLLOUT_COMPLETED);
+	if (!looked)
+		SET(READY, UNKNOWN, "NotYetLooked", "the store and the nodes were not read yet");
+	else if (s->removing)
+		SET(READY, FALSE, "Removing", "gone from the manifests; %u tasks still run",
+		    n->running);
+	else if (n->desired == 0)
+		SET(READY, TRUE, "NothingDesired", "no node matches");
+	else if (n->ready == n->desired)
+		SET(READY, TRUE, "AllTasksReady", "%u of %u tasks are ready", n->ready, n->desired);
+	else
+		SET(READY, FALSE, "TasksNotReady", "%u of %u tasks are ready", n->ready,
+		    n->desired);
+
+	if (s->has_primary && s->primary.state == ROLLOUT_IN_PROGRESS && !s->removing)
+		SET(PROGRESSING, TRUE, "DeploymentInProgress",
+		    "ECS deployment %s in progress: %u of %u nodes have revision %u", s->primary.id,
+		    n->updated, n->desired, s->primary.revision);
+	else if (s->removing)
+		SET(PROGRESSING, TRUE, "Removing", "tasks are being stopped");
+	else if (s->has_primary)
+		SET(PROGRESSING, FALSE, "DeploymentCompleted", "ECS deployment %s completed.",
+		    s->primary.id);
+	else
+		SET(PROGRESSING, FALSE, "NoDeployment", "nothing was deployed yet");
+
+	if (n->failed)
+		SET(DEGRADED, TRUE, "TasksFailing", "%u of %u tasks fail or wait to be restarted",
+		    n->failed, n->desired);
+	else
+		SET(DEGRADED, FALSE, "NoFailures", "no task fails");
+
+	if (s->stalled)
+		SET(STALLED, TRUE, "TaskDefinitionNotFound", "%s", s->stalled);
+	else if (s->suspend)
+		SET(STALLED, TRUE, "Suspended", "suspend is set: everything stays as it is");
+	else if (s->kept)
+		SET(STALLED, TRUE, "Kept", "gone from the manifests; muster/prune keeps its tasks");
+	else
+		SET(STALLED, FALSE, "NotStalled", "nothing is in the way");
+
+	if (c->has_hold)
+		SET(HELD, TRUE, "CommitHeld", "%s", c->hold.message);
+	else
+		SET(HELD, FALSE, "NothingHeld", "nothing is held");
+
+	uint32_t lagging = lagging_nodes(c, s, now_ms);
+	if (lagging)
+		SET(LAGGING, TRUE, "NotAcknowledged", "%u nodes have not acknowledged for %d s",
+		    lagging, LAG_MS / 1000);
+	else
+		SET(LAGGING, FALSE, "AllAcknowledged", "all nodes follow");
+
+	if (steady && !s->steady_told && n->desired > 0)
+		event_add(c, s, NULL, "INFO", "SERVICE_STEADY_STATE", now_unix_ms,
+			  "(service %s) has reached a steady state.", s->name);
+	s->steady_told = steady;
+}
+
+/* --- the fleet
+ * -------------------------------------------------------------------------------------- */
+
+static uint32_t services_with(const struct control *c, enum condition_type type,
+			      enum condition_status status)
+{
+	uint32_t count = 0;
+	size_t it = 0;
+	void *value;
+	while (map_next(c->services, &it, NULL, &value))
+		count +=
+			((const struct service_state *)value)->conditions.of[type].status == status;
+	return count;
+}
+
+void conditions_of_fleet(struct control *c, int64_t now_ms, int64_t now_unix_ms)
+{
+	struct conditions *conditions = &c->conditions;
+	if (c->store_away)
+		SET(READY, FALSE, "StoreUnavailable", "%s", c->store_away);
+	else if (c->seen_invalid)
+		SET(READY, FALSE, "InvalidCommit",
+		    "commit %.7s has %zu errors and is not applied; %s%.7s%s", c->seen.id,
+		    c->diags.errors, c->applied.id[0] ? "commit " : "nothing",
+		    c->applied.id[0] ? c->applied.id : "",
+		    c->applied.id[0] ? " stays in force" : " was applied before");
+	else if (!c->applied.id[0])
+		SET(READY, UNKNOWN, "NotYetLooked", "no commit was applied yet");
+	else if (services_with(c, CONDITION_READY, CONDITION_FALSE))
+		SET(READY, FALSE, "ServicesNotReady", "%u of %zu services are not ready",
+		    services_with(c, CONDITION_READY, CONDITION_FALSE), map_count(c->services));
+	else
+		SET(READY, TRUE, "AllServicesReady", "commit %.7s is applied and runs",
+		    c->applied.id);
+
+	uint32_t progressing = services_with(c, CONDITION_PROGRESSING, CONDITION_TRUE);
+	if (progressing)
+		SET(PROGRESSING, TRUE, "DeploymentInProgress", "%u services change", progressing);
+	else
+		SET(PROGRESSING, FALSE, "NothingChanges", "no service changes");
+
+	uint32_t degraded = services_with(c, CONDITION_DEGRADED, CONDITION_TRUE);
+	if (degraded)
+		SET(DEGRADED, TRUE, "TasksFailing", "%u services have failing tasks", degraded);
+	else
+		SET(DEGRADED, FALSE, "NoFailures", "no task fails");
+
+	uint32_t stalled = services_with(c, CONDITION_STALLED, CONDITION_TRUE);
+	if (c->source_reason)
+		SET(STALLED, TRUE, "SourceFailed", "%s: %s", c->source_reason, c->source_text);
+	else if (stalled)
+		SET(STALLED, TRUE, "ServicesStalled", "%u services are stalled", stalled);
+	else if (c->ledger_rebuilt)
+		SET(STALLED, FALSE, "RevisionsGoOn",
+		    "the ledger was rebuilt; revisions go on above the highest that was found");
+	else
+		SET(STALLED, FALSE, "NotStalled", "nothing is in the way");
+
+	if (c->has_hold)
+		SET(HELD, TRUE, "CommitHeld", "%s", c->hold.message);
+	else
+		SET(HELD, FALSE, "NothingHeld", "nothing is held");
+
+	uint32_t lagging = lagging_nodes(c, NULL, now_ms);
+	if (lagging)
+		SET(LAGGING, TRUE, "NotAcknowledged", "%u nodes have not acknowledged for %d s",
+		    lagging, LAG_MS / 1000);
+	else
+		SET(LAGGING, FALSE, "AllAcknowledged", "all nodes follow");
+}

@@ -1,0 +1,183 @@
+#include "control/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void assignment_remove(struct node_record *n, const struct service_state *s)
+{
+	for (size_t i = 0; i < n->assignments.len; i++) {
+		if (n->assignments.items[i].service != s)
+			continue;
+		memmove(&n->assignments.items[i], &n->assignments.items[i + 1],
+			(n->assignments.len - i - 1) * sizeof(*n->assignments.items));
+		n->assignments.len--;
+		return;
+	}
+}
+
+static struct assignment *assignment_of(struct node_record *n, struct service_state *s)
+{
+	struct assignment *a = (struct assignment *)node_assignment(n, s);
+	return a ? a : vec_push(&n->assignments);
+}
+
+/* "(service X) has started 2 tasks: (node a) (node b)." at most so many are named */
+#define NODES_NAMED_MAX 10
+
+struct tally {
+	uint32_t count[3];
+	struct buf nodes[3];
+};
+
+static void tell_tally(struct control *c, struct service_state *s, struct tally *t,
+		       int64_t now_unix_ms)
+{
+	static const char *const verbs[] = { [PLAN_START] = "started",
+					     [PLAN_UPDATE] = "begun to replace",
+					     [PLAN_STOP] = "stopped" };
+	for (int kind = 0; kind < 3; kind++) {
+		if (t->count[kind])
+			event_add(c, s, NULL, "INFO", "SERVICE_TASKS_CHANGED", now_unix_ms,
+				  "(service %s) has %s %u tasks:%s%s.", s->name, verbs[kind],
+				  t->count[kind], buf_str(&t->nodes[kind]),
+				  t->count[kind] > NODES_NAMED_MAX ? " ..." : "");
+		buf_release(&t->nodes[kind]);
+	}
+}
+
+void render_changes(struct control *c, const struct plan_result *plan, int64_t now_unix_ms)
+{
+	struct map *tallies = map_new();
+	for (size_t i = 0; i < plan->change_count; i++) {
+		const struct plan_change *change = &plan->changes[i];
+		const struct plan_service *ps = planner_service(c->planner, change->service);
+		const struct plan_node *pn = planner_node(c->planner, change->node);
+		struct arena scratch;
+		arena_init(&scratch);
+		struct service_state *s =
+			map_get(c->services, service_key(&scratch, ps->cluster, ps->name));
+		struct node_record *n = map_get(c->nodes, pn->name);
+		arena_release(&scratch);
+		struct tally *tally = map_get(tallies, s->key);
+		if (!tally) {
+			tally = xcalloc(1, sizeof(*tally));
+			map_put(tallies, s->key, tally);
+		}
+		if (++tally->count[change->kind] <= NODES_NAMED_MAX)
+			buf_addf(&tally->nodes[change->kind], " (node %s)", n->name);
+		if (change->kind == PLAN_STOP) {
+			assignment_remove(n, s);
+			if (change->reason == PLAN_CONSTRAINT)
+				event_add(c, s, n->name, "ERROR",
+					  "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",
+					  now_unix_ms,
+					  "(service %s) (node %s) no longer meets the placement "
+					  "constraints; its task is stopped.",
+					  s->name, n->name);
+		} else {
+			struct assignment *a = assignment_of(n, s);
+			*a = (struct assignment){ .service = s,
+						  .content = s->content,
+						  .assigned_unix_ms = now_unix_ms,
+						  .replaces = change->replaces,
+						  .broken_before = change->broken_before };
+			snprintf(a->deployment, sizeof(a->deployment), "%s", s->primary.id);
+		}
+		n->dirty = true;
+		dirty_node(c, n);
+		dirty_service(c, s);
+	}
+	size_t it = 0;
+	const char *key;
+	void *value;
+	while (map_next(tallies, &it, &key, &value)) {
+		tell_tally(c, map_get(c->services, key), value, now_unix_ms);
+		free(value);
+	}
+	map_free(tallies);
+}
+
+/* Start order: priority descending, then by name; as the planner's. */
+static int by_start_order(const void *a, const void *b)
+{
+	const struct service_state *x = ((const struct assignment *)a)->service,
+				   *y = ((const struct assignment *)b)->service;
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	int order = strcmp(x->cluster, y->cluster);
+	return order ? order : strcmp(x->name, y->name);
+}
+
+static bool all_contents_known(const struct node_record *n)
+{
+	for (size_t i = 0; i < n->assignments.len; i++)
+		if (!n->assignments.items[i].content->definition)
+			return false;
+	return true;
+}
+
+static void render_node(struct control *c, struct node_record *n, int64_t now_ms,
+			struct control_effects *out, struct arena *arena)
+{
+	uint64_t number = ++n->number;
+	if (n->assignments.len)
+		qsort(n->assignments.items, n->assignments.len, sizeof(*n->assignments.items),
+		      by_start_order);
+	struct wire_desired doc = { .fleet = c->fleet,
+				    .node = n->name,
+				    .cluster = n->cluster,
+				    .number = number,
+				    .attributes = n->attributes,
+				    .tasks = ARENA_ARRAY(arena, struct wire_desired_task,
+							 n->assignments.len + 1) };
+	for (size_t i = 0; i < n->assignments.len; i++) {
+		struct assignment *a = &n->assignments.items[i];
+		const struct service_state *s = a->service;
+		if (!a->assigned_number)
+			a->assigned_number = number;
+		doc.tasks[doc.task_count++] = (struct wire_desired_task){
+			.cluster = s->cluster,
+			.service = s->name,
+			.family = a->content->family,
+			.revision = a->content->revision,
+			.target = a->content->target,
+			.deployment = a->deployment,
+			.assigned_at_ms = a->assigned_unix_ms,
+			.assigned_number = a->assigned_number,
+			.replaces = a->replaces,
+			.broken_before = a->broken_before,
+			.priority = s->priority,
+			.depends_on = s->depends_on,
+			.min_ready_seconds = s->min_ready_seconds,
+			.monitor_seconds = s->monitor_seconds,
+			.task_definition = a->content->definition,
+		};
+	}
+	struct buf bytes = { 0 };
+	wire_encode_desired(&doc, &bytes);
+	struct control_effect *effect = vec_push(&out->items);
+	effect->kind = EFFECT_PUT;
+	effect->key = arena_printf(arena, "desired/%s", n->name);
+	effect->bytes = arena_strndup(arena, bytes.data, bytes.len);
+	effect->len = bytes.len;
+	buf_release(&bytes);
+	n->put_pending = number;
+	n->dirty = false;
+	if (!n->behind_since_ms)
+		n->behind_since_ms = now_ms;
+}
+
+void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out,
+		  struct arena *arena)
+{
+	if (!c->store_open || c->ledger_pending > 0 || now_ms < c->retry_at_ms)
+		return;
+	size_t it = 0;
+	void *value;
+	while (map_next(c->nodes, &it, NULL, &value)) {
+		struct node_record *n = value;
+		if (n->dirty && node_ready_for_puts(n) && all_contents_known(n))
+			render_node(c, n, now_ms, out, arena);
+	}
+}
