@@ -106,6 +106,11 @@ static bool digits(const char *s, size_t n, int64_t *out)
 	return true;
 }
 
+static int64_t days_in(int64_t y, int64_t m)
+{
+	return m == 12 ? 31 : days_of(y, m + 1, 1) - days_of(y, m, 1);
+}
+
 bool time_parse(const char *text, int64_t *unix_ms)
 {
 	int64_t y, m, d, hour, min, sec, ms = 0;
@@ -121,7 +126,7 @@ bool time_parse(const char *text, int64_t *unix_ms)
 		return false;
 	if (len > TIME_TEXT_LEN && (text[19] != '.' || !digits(text + 20, 3, &ms)))
 		return false;
-	if (m < 1 || m > 12 || d < 1 || d > 31 || hour > 23 || min > 59 || sec > 60)
+	if (m < 1 || m > 12 || d < 1 || d > days_in(y, m) || hour > 23 || min > 59 || sec > 60)
 		return false;
 	*unix_ms = ((days_of(y, m, d) * 24 + hour) * 60 + min) * 60000 + sec * 1000 + ms;
 	return true;
