@@ -113,12 +113,14 @@ static bool parse_bare(struct parser *ps, bool in_list, struct literal *out)
 {
 	const char *s = ps->p;
 	size_t len = bare_length(s, in_list);
+	if (!*s) {
+		fail(ps, s, "a value is missing at the end");
+		return false;
+	}
 	if (len == 0 || word_is(s, len, "and") || word_is(s, len, "or")) {
-		if (*s)
-			fail(ps, s, "a value is missing before '%s'%s", shown_here(s).text,
-			     len ? " (in quotes it would be a value)" : "");
-		else
-			fail(ps, s, "a value is missing at the end");
+		size_t sign = one_of(*s, "&|") ? 2 : 1;
+		fail(ps, s, "a value is missing before '%s'%s", shown(s, len ? len : sign).text,
+		     len ? " (in quotes it would be a value)" : "");
 		return false;
 	}
 	if (one_of(*s, "=<>!~&|")) {

@@ -187,19 +187,22 @@ static struct step *parse_or(struct parser *ps)
 
 static bool text_acceptable(struct parser *ps)
 {
-	size_t chars = 0;
-	for (const char *s = ps->text; *s; s++) {
-		bool starts = ((unsigned char)*s & 0xc0) != 0x80;
-		if (starts && ++chars > LIMIT_EXPRESSION_CHARS) {
+	size_t chars = 0, size;
+	for (const char *s = ps->text; *s; s += size) {
+		size = 1;
+		while (((unsigned char)s[size] & 0xc0) == 0x80)
+			size++;
+		if (!utf8_valid(s, size)) {
+			fail(ps, s, "not valid UTF-8");
+			return false;
+		}
+		if (++chars > LIMIT_EXPRESSION_CHARS) {
 			fail(ps, s, "an expression has at most %d characters",
 			     LIMIT_EXPRESSION_CHARS);
 			return false;
 		}
 	}
-	if (utf8_valid(ps->text, strlen(ps->text)))
-		return true;
-	fail(ps, ps->text, "not valid UTF-8");
-	return false;
+	return true;
 }
 
 /* So that each attribute is counted once by expr_absent_attributes(). */
