@@ -12,10 +12,14 @@
 
 #include "expr/expr.h"
 
-/* What a regular expression may cost: per compilation, and per value that it is matched with. */
+/*
+ * What a regular expression may cost: to compile, and for each value that it is matched with.
+ * 20,000 steps are some 0.2 ms, so that the worst one over a fleet of 10,000 distinct values takes
+ * 2 s.
+ */
 #define REGEX_PARENS_MAX  64
-#define REGEX_MATCH_LIMIT 100000
-#define REGEX_DEPTH_LIMIT 10000
+#define REGEX_MATCH_LIMIT 20000
+#define REGEX_DEPTH_LIMIT 2000
 #define REGEX_HEAP_KIB	  256
 
 /* A memo that has so many slots is emptied instead of grown, so that its memory is bounded. */

@@ -46,12 +46,15 @@ static const struct operator_row operators[] = {
 
 /* --- operators ---------------------------------------------------------------------------- */
 
+/* Never one that says the opposite. */
 static const char *nearest_operator(const char *word)
 {
 	const char *words[ARRAY_LEN(operators)];
+	size_t count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
-		words[i] = operators[i].word;
-	return diag_suggest(word, words, ARRAY_LEN(words));
+		if ((operators[i].word[0] == '!') == (word[0] == '!'))
+			words[count++] = operators[i].word;
+	return diag_suggest(word, words, count);
 }
 
 /* Says why what stands at s is no operator. */

@@ -72,6 +72,8 @@ static void operators(void **state UNUSED)
 		{ "attribute:a ^Exists", "unknown operator 'Exists', did you mean 'exists'?" },
 		{ "attribute:a ^exist", "did you mean 'exists'?" },
 		{ "attribute:a ^equal b", "did you mean 'equals'?" },
+		{ "attribute:a ^!exist", "did you mean '!exists'?" },
+		{ "attribute:a ^!equals b", "unknown operator '!equals'; there are ==" },
 		{ "attribute:a ^like b", "unknown operator 'like'; there are ==" },
 		{ "attribute:a ^inn [b]", "unknown operator 'inn'" },
 		{ "attribute:a ^! b", "unknown operator '!'" },
@@ -164,13 +166,13 @@ static void long_words_are_cut(void **state UNUSED)
 {
 	struct intern *intern = intern_new();
 	struct expr_error error;
-	char text[1500];
-	memset(text, 0, sizeof(text));
+	struct buf text = { 0 };
 	for (size_t i = 0; i < 250; i++)
-		strcat(text, "äöx");
-	assert_null(expr_compile(text, intern, &error));
+		buf_adds(&text, "äöx");
+	assert_null(expr_compile(buf_str(&text), intern, &error));
 	assert_true(utf8_valid(error.text, strlen(error.text)));
 	assert_true(strlen(error.text) < 200);
+	buf_release(&text);
 	intern_free(intern);
 }
 

@@ -56,7 +56,8 @@ struct naive {
 	bool negated;
 	uint32_t name, literal_count;
 	const char *literals[3];
-	int sign; /* of N_ORDER and N_RUNNING: index of order_words */
+	int sign;    /* of N_ORDER and N_RUNNING: index of order_words */
+	int running; /* literal of N_RUNNING */
 	struct naive *left, *right;
 };
 
@@ -82,7 +83,8 @@ static double difference_of(const char *a, const char *b)
 {
 	char *a_end, *b_end;
 	double x = strtod(a, &a_end), y = strtod(b, &b_end);
-	return *a && *b && !*a_end && !*b_end ? x - y : strcmp(a, b);
+	int order = strcmp(a, b);
+	return *a && *b && !*a_end && !*b_end ? x - y : order;
 }
 
 static bool posix_match(const char *pattern, const char *text)
@@ -123,7 +125,7 @@ static enum expr_truth naive_test(const struct naive *n, const struct naive_node
 	case N_IN: yes = among(n, value); break;
 	case N_MATCH: yes = posix_match(n->literals[0], value); break;
 	case N_ORDER: yes = order_holds(n->sign, difference_of(value, n->literals[0])); break;
-	case N_RUNNING: yes = order_holds(n->sign, node->running - atoi(n->literals[0])); break;
+	case N_RUNNING: yes = order_holds(n->sign, node->running - n->running); break;
 	case N_GROUP:
 		for (uint32_t i = 0; i < node->group_count; i++)
 			yes = yes || among(n, node->groups[i]);
@@ -176,8 +178,9 @@ static struct naive *grow(struct grove *g, int depth)
 		n->literals[i] = PICK(texts);
 	if (n->kind == N_MATCH)
 		n->literals[0] = PICK(patterns);
+	n->running = (int)below(2);
 	if (n->kind == N_RUNNING)
-		n->literals[0] = below(2) ? "1" : "0";
+		n->literals[0] = n->running ? "1" : "0";
 	return n;
 }
 
