@@ -266,6 +266,8 @@ struct cluster_manifest {
 /* The field tables. */
 extern const struct schema task_definition_schema, container_definition_schema,
 	daemon_service_schema, node_manifest_schema, cluster_manifest_schema;
+/* The input of create-service, and what describe-services gives, as a struct daemon_service. */
+extern const struct schema ecs_service_schema;
 
 /* --- what is derived ------------------------------------------------------------------------- */
 
@@ -297,18 +299,17 @@ struct str_list task_definition_capabilities(const struct task_definition *td, s
 
 #define CAPABILITY_PREFIX "muster.capability."
 /* One for each thing that a process engine may be unable to honour on its node. */
-#define CAPABILITY_MEMORY_LIMIT CAPABILITY_PREFIX "process.memory-limit"
-#define CAPABILITY_CPU_LIMIT	CAPABILITY_PREFIX "process.cpu-limit"
-#define CAPABILITY_PIDS_LIMIT	CAPABILITY_PREFIX "process.pids-limit"
-#define CAPABILITY_USER		CAPABILITY_PREFIX "process.user" /* run as another user than the agent's \
-								  */
+#define CAPABILITY_MEMORY_LIMIT	  CAPABILITY_PREFIX "process.memory-limit"
+#define CAPABILITY_CPU_LIMIT	  CAPABILITY_PREFIX "process.cpu-limit"
+#define CAPABILITY_PIDS_LIMIT	  CAPABILITY_PREFIX "process.pids-limit"
+#define CAPABILITY_USER		  CAPABILITY_PREFIX "process.user" /* as another than the agent's */
 #define CAPABILITY_DEPENDS_ON	  CAPABILITY_PREFIX "process.container-ordering"
 #define CAPABILITY_HEALTH_CHECK	  CAPABILITY_PREFIX "process.health-check"
 #define CAPABILITY_RESTART_POLICY CAPABILITY_PREFIX "process.restart-policy"
 #define CAPABILITY_FILES	  CAPABILITY_PREFIX "process.files"
 #define CAPABILITY_SECRETS	  CAPABILITY_PREFIX "process.secrets"
 
-/* H(task definition): its canonical text, FIELD_NO_DIGEST left out. */
+/* H(task definition): of its canonical text, see schema_canonical(). */
 struct digest task_definition_digest(const struct task_definition *td);
 
 /*

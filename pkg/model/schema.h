@@ -50,9 +50,14 @@ struct str_at_list {
 		uint32_t len;                                                                      \
 		bool set;                                                                          \
 	}
+struct object_list {
+	void *items;
+	uint32_t len;
+	bool set;
+};
 
 enum field_kind {
-	FIELD_STRING,	   /* const char * */
+	FIELD_STRING,	   /* const char *; any scalar of the file is text here */
 	FIELD_STRING_AT,   /* struct str_at */
 	FIELD_INT,	   /* struct opt_int; a quoted whole number is accepted from ECS JSON */
 	FIELD_BOOL,	   /* enum opt_bool */
@@ -69,19 +74,20 @@ enum field_flag {
 	FIELD_REQUIRED = 1 << 0,
 	FIELD_AWS_ONLY = 1 << 1, /* warned about: means nothing outside AWS, ignored */
 	FIELD_SILENT = 1 << 2,	 /* response-only field of ECS: ignored without a word */
-	FIELD_REFUSED =
-		1 << 3, /* an error with .note, because ignoring it would change behaviour */
-	FIELD_NO_DIGEST = 1 << 4, /* a change of it replaces no task */
-	FIELD_SECRET = 1 << 5, /* values (not names) never appear in status, plan, page or logs */
-	FIELD_EXPRESSION =
-		1 << 6, /* a cluster query expression: compiled when read, to refuse mistakes */
+	/* An error with .note, because ignoring it would change behaviour. With .values: only for
+	 * other values than those. */
+	FIELD_REFUSED = 1 << 3,
+	FIELD_METADATA = 1 << 4, /* of a muster document: stands in metadata, not in spec */
+	FIELD_SECRET = 1 << 5,	 /* values (not names) never appear in status, plan, page or logs */
+	/* A cluster query expression: compiled when read, to refuse mistakes. */
+	FIELD_EXPRESSION = 1 << 6,
 	FIELD_NAME = 1 << 7,	 /* name_valid() must hold */
 	FIELD_ECS_NAME = 1 << 8, /* 1 to 255 of [A-Za-z0-9_-] */
 	FIELD_SIZE_MIB =
 		1 << 9, /* ECS memory text: "512", "1GB", "1 GB": kept as MiB (FIELD_INT) */
 	FIELD_CPU_UNITS = 1 << 10, /* ECS cpu text: "256", ".25 vCPU": kept as units (FIELD_INT) */
-	FIELD_NUMBER_TEXT =
-		1 << 11, /* FIELD_STRING that also takes a bare number or boolean as text */
+	FIELD_CONTAINER_ONLY =
+		1 << 11, /* an error for PROCESS: a native process has no such thing */
 };
 
 struct schema;
@@ -93,8 +99,9 @@ struct field {
 	size_t offset;
 	const struct schema *of;
 	int64_t min, max; /* FIELD_INT: inclusive, where min < max; lists: number of items */
-	const char *const *values; /* FIELD_STRING: allowed ones, NULL-terminated */
-	const char *note;	   /* FIELD_REFUSED, FIELD_AWS_ONLY: the reason in a few words */
+	const char *const
+		*values;  /* FIELD_STRING, FIELD_STRING_LIST: allowed ones, NULL at the end */
+	const char *note; /* FIELD_REFUSED: the whole message; FIELD_AWS_ONLY: what it is */
 };
 
 struct schema {
@@ -114,11 +121,15 @@ static inline void *field_at(const struct field *field, const void *object)
 bool field_is_set(const struct field *field, const void *object);
 
 /*
- * The canonical text of an object: compact JSON, explicit fields only, keys in byte order, without
- * FIELD_NO_DIGEST. Equal content gives equal bytes in every later version of muster (golden digests
- * in the tests keep it so).
+ * The canonical text of an object: compact JSON, explicit fields only, keys in byte order. Equal
+ * content gives equal bytes in every later version of muster (golden digests in the tests keep it
+ * so).
  */
 void schema_canonical(const struct schema *schema, const void *object, struct buf *out);
+
+/* Append s as a JSON string, which is a double-quoted YAML scalar too: only '"', '\\' and control
+ * characters are escaped. */
+void schema_quote(const char *s, struct buf *out);
 
 /* Deep copy into an arena. */
 void *schema_copy(const struct schema *schema, const void *object, struct arena *arena);

@@ -1,0 +1,221 @@
+/* What follows from a task definition: engine, resources, capabilities, digests. */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *engine_kind_name(enum engine_kind kind)
+{
+	static const char *const names[ENGINE_KIND_COUNT] = {
+		[ENGINE_PROCESS] = "process",
+		[ENGINE_CONTAINER] = "container",
+	};
+	return names[kind];
+}
+
+enum engine_kind task_definition_engine(const struct task_definition *td)
+{
+	for (uint32_t i = 0; i < td->requires_compatibilities.len; i++)
+		if (strcmp(td->requires_compatibilities.items[i], "PROCESS") == 0)
+			return ENGINE_PROCESS;
+	return ENGINE_CONTAINER;
+}
+
+/* --- resources -------------------------------------------------------------------------------- */
+
+static bool uses_host_network(const struct task_definition *td)
+{
+	return task_definition_engine(td) == ENGINE_PROCESS ||
+	       (td->network_mode && strcmp(td->network_mode, "host") == 0);
+}
+
+/* The static host port of a mapping, 0 where there is none: on the host's network a container's
+ * port is the host's. */
+static uint16_t static_host_port(const struct port_mapping *mapping, bool host_network)
+{
+	if (mapping->host_port.set && mapping->host_port.value > 0)
+		return (uint16_t)mapping->host_port.value;
+	if (host_network && mapping->container_port.set)
+		return (uint16_t)mapping->container_port.value;
+	return 0;
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+static const uint16_t *collect_ports(const struct task_definition *td, bool udp,
+				     struct arena *arena, uint32_t *count)
+{
+	bool host_network = uses_host_network(td);
+	VEC(uint16_t) ports = { 0 };
+	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
+		const struct container_definition *c = &td->container_definitions.items[i];
+		for (uint32_t k = 0; k < c->port_mappings.len; k++) {
+			const struct port_mapping *m = &c->port_mappings.items[k];
+			uint16_t port = static_host_port(m, host_network);
+			if (port && udp == (m->protocol && strcmp(m->protocol, "udp") == 0))
+				*vec_push(&ports) = port;
+		}
+	}
+	uint16_t *copy = NULL;
+	*count = 0;
+	if (ports.len) {
+		qsort(ports.items, ports.len, sizeof(*ports.items), compare_ports);
+		copy = ARENA_ARRAY(arena, uint16_t, ports.len);
+		for (size_t i = 0; i < ports.len; i++)
+			if (i == 0 || ports.items[i] != ports.items[i - 1])
+				copy[(*count)++] = ports.items[i];
+	}
+	vec_release(&ports);
+	return copy;
+}
+
+/* The task's own numbers win over the sum of its containers'. */
+struct task_resources task_definition_resources(const struct task_definition *td,
+						struct arena *arena)
+{
+	struct task_resources need = { 0 };
+	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
+		const struct container_definition *c = &td->container_definitions.items[i];
+		const struct opt_int *memory =
+			c->memory_reservation.set ? &c->memory_reservation : &c->memory;
+		need.cpu_units += (uint32_t)c->cpu.value;
+		need.memory_mib += (uint32_t)memory->value;
+	}
+	if (td->cpu.set)
+		need.cpu_units = (uint32_t)td->cpu.value;
+	if (td->memory.set)
+		need.memory_mib = (uint32_t)td->memory.value;
+	need.tcp_ports = collect_ports(td, false, arena, &need.tcp_count);
+	need.udp_ports = collect_ports(td, true, arena, &need.udp_count);
+	return need;
+}
+
+/* --- capabilities ----------------------------------------------------------------------------- */
+
+static bool container_limits_memory(const struct container_definition *c)
+{
+	return c->memory.set;
+}
+
+static bool container_limits_cpu(const struct container_definition *c)
+{
+	return c->cpu.set && c->cpu.value > 0;
+}
+
+static bool container_has_user(const struct container_definition *c)
+{
+	return c->user != NULL;
+}
+
+static bool container_depends(const struct container_definition *c)
+{
+	return c->depends_on.len > 0;
+}
+
+static bool container_has_health_check(const struct container_definition *c)
+{
+	return c->health_check && c->health_check->command.len > 0 &&
+	       strcmp(c->health_check->command.items[0], "NONE") != 0;
+}
+
+static bool container_restarts(const struct container_definition *c)
+{
+	return c->restart_policy && c->restart_policy->enabled == OPT_TRUE;
+}
+
+static bool container_has_files(const struct container_definition *c)
+{
+	return c->files.len > 0;
+}
+
+static bool container_has_secrets(const struct container_definition *c)
+{
+	return c->secrets.len > 0;
+}
+
+static bool task_limits_memory(const struct task_definition *td)
+{
+	return td->memory.set;
+}
+
+static bool task_limits_cpu(const struct task_definition *td)
+{
+	return td->cpu.set;
+}
+
+static bool task_limits_pids(const struct task_definition *td)
+{
+	return td->pids_limit.set;
+}
+
+/* In order of names. The task needs one when it or a container of it does. */
+static const struct {
+	const char *name;
+	bool (*container)(const struct container_definition *c);
+	bool (*task)(const struct task_definition *td);
+} process_capabilities[] = {
+	{ CAPABILITY_DEPENDS_ON, container_depends, NULL },
+	{ CAPABILITY_CPU_LIMIT, container_limits_cpu, task_limits_cpu },
+	{ CAPABILITY_FILES, container_has_files, NULL },
+	{ CAPABILITY_HEALTH_CHECK, container_has_health_check, NULL },
+	{ CAPABILITY_MEMORY_LIMIT, container_limits_memory, task_limits_memory },
+	{ CAPABILITY_PIDS_LIMIT, NULL, task_limits_pids },
+	{ CAPABILITY_RESTART_POLICY, container_restarts, NULL },
+	{ CAPABILITY_SECRETS, container_has_secrets, NULL },
+	{ CAPABILITY_USER, container_has_user, NULL },
+};
+
+static bool needs_capability(const struct task_definition *td, size_t row)
+{
+	if (process_capabilities[row].task && process_capabilities[row].task(td))
+		return true;
+	for (uint32_t i = 0;
+	     process_capabilities[row].container && i < td->container_definitions.len; i++)
+		if (process_capabilities[row].container(&td->container_definitions.items[i]))
+			return true;
+	return false;
+}
+
+struct str_list task_definition_capabilities(const struct task_definition *td, struct arena *arena)
+{
+	struct str_list list = { .set = true };
+	if (task_definition_engine(td) != ENGINE_PROCESS)
+		return list;
+	list.items = ARENA_ARRAY(arena, const char *, ARRAY_LEN(process_capabilities));
+	for (size_t i = 0; i < ARRAY_LEN(process_capabilities); i++)
+		if (needs_capability(td, i))
+			list.items[list.len++] = process_capabilities[i].name;
+	return list;
+}
+
+/* --- digests and keys ------------------------------------------------------------------------- */
+
+struct digest task_definition_digest(const struct task_definition *td)
+{
+	struct buf text = { 0 };
+	schema_canonical(&task_definition_schema, td, &text);
+	struct digest digest = digest_of(text.data, text.len);
+	buf_release(&text);
+	return digest;
+}
+
+struct digest task_target_digest(const struct digest *task_definition, const char *redeploy)
+{
+	if (!redeploy)
+		return *task_definition;
+	char hex[DIGEST_HEX_LEN + 1];
+	struct buf text = { 0 };
+	digest_hex(task_definition, hex);
+	buf_addf(&text, "%s\nredeploy=%s\n", hex, redeploy);
+	struct digest digest = digest_of(text.data, text.len);
+	buf_release(&text);
+	return digest;
+}
+
+const char *service_key(struct arena *arena, const char *cluster, const char *name)
+{
+	return arena_printf(arena, "%s/%s", cluster, name);
+}
