@@ -3,7 +3,8 @@
  * node=n1
  *
  * Values are quoted where they need it, control characters escaped. Lines are written with one
- * write(); what stderr cannot take at once is dropped, never waited for. Only the shell logs.
+ * write(); what stderr cannot take at once is dropped (the next line says how many), never waited
+ * for. Values over 1 KiB and lines over PIPE_BUF are cut, with "...". Only the shell logs.
  */
 #ifndef MUSTER_LOG_H
 #define MUSTER_LOG_H
