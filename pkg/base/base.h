@@ -186,7 +186,10 @@ bool parse_int(const char *s, int64_t *out);
 /* Is s valid UTF-8 (no overlong forms, no surrogates)? */
 bool utf8_valid(const char *s, size_t len);
 
-/* RFC 3339 in UTC, "2026-11-23T21:45:25Z", of milliseconds since the epoch. */
+/*
+ * RFC 3339 in UTC, "2026-11-23T21:45:25Z", of milliseconds since the epoch (which are cut off).
+ * What four digits of a year cannot say is shown as the nearest that they can.
+ */
 #define TIME_TEXT_LEN 20
 void time_text(int64_t unix_ms, char out[TIME_TEXT_LEN + 1]);
 bool time_parse(const char *text, int64_t *unix_ms); /* the same form, and with .fff */

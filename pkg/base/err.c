@@ -3,6 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Put ": more" behind the text, which vsnprintf() wanted to be len long; cut where it is full. */
+static void append(struct err *err, int len, const char *more)
+{
+	char *end = err->text + sizeof(err->text) - 1;
+	if (len < 0 || len >= end - err->text)
+		return;
+	char *p = stpncpy(err->text + len, ": ", (size_t)(end - err->text - len));
+	stpncpy(p, more, (size_t)(end - p));
+	*end = '\0';
+}
+
 bool err_set(struct err *err, int code, const char *fmt, ...)
 {
 	if (!err)
@@ -12,9 +23,8 @@ bool err_set(struct err *err, int code, const char *fmt, ...)
 	va_start(args, fmt);
 	int n = vsnprintf(err->text, sizeof(err->text), fmt, args);
 	va_end(args);
-	if (code != 0 && n >= 0 && (size_t)n < sizeof(err->text))
-		snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s",
-			 strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error");
+	if (code != 0)
+		append(err, n, strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error");
 	return false;
 }
 
@@ -28,7 +38,6 @@ bool err_wrap(struct err *err, const char *fmt, ...)
 	va_start(args, fmt);
 	int n = vsnprintf(err->text, sizeof(err->text), fmt, args);
 	va_end(args);
-	if (n >= 0 && (size_t)n < sizeof(err->text))
-		snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old);
+	append(err, n, old);
 	return false;
 }

@@ -40,18 +40,20 @@ static uint32_t *strtab_slot(const struct strtab *tab, const struct entry *entri
 	return &tab->slots[i];
 }
 
-/* Make the table anew over the live entries, at most half full. */
+/*
+ * Make the table anew over the entries, all of them live. It is made anew again when half full of
+ * entries, removed ones included, so a third of it taken leaves room for a number of insertions
+ * that grows with it.
+ */
 static void strtab_rebuild(struct strtab *tab, const struct entry *entries, size_t count)
 {
 	uint32_t slots = 16;
-	while (slots < count * 2 + 2)
+	while (slots < count * 3)
 		slots *= 2;
 	free(tab->slots);
 	tab->slots = xcalloc(slots, sizeof(*tab->slots));
 	tab->mask = slots - 1;
 	for (size_t n = 0; n < count; n++) {
-		if (!entries[n].key)
-			continue;
 		uint32_t i = entries[n].hash & tab->mask;
 		while (tab->slots[i])
 			i = (i + 1) & tab->mask;

@@ -78,9 +78,14 @@ static int64_t days_of(int64_t y, int64_t m, int64_t d)
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
+/* 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z */
+#define TIME_MIN_S (-62167219200)
+#define TIME_MAX_S 253402300799
+
 void time_text(int64_t unix_ms, char out[TIME_TEXT_LEN + 1])
 {
 	int64_t s = unix_ms / 1000 - (unix_ms % 1000 < 0);
+	s = s < TIME_MIN_S ? TIME_MIN_S : s > TIME_MAX_S ? TIME_MAX_S : s;
 	int64_t days = s / 86400 - (s % 86400 < 0), rest = s - days * 86400;
 	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
 	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
