@@ -7,8 +7,12 @@
  * of a newer major version is WIRE_UNKNOWN with a reason: unknown is never an instruction.
  *
  * Always holds: encode(decode(x)) keeps all that this version knows; equal values encode to equal
- * bytes. Who owns what: decoded documents live in the caller's arena and borrow nothing from the
- * bytes.
+ * bytes. Within a major version members may be added, which older readers ignore; what they must
+ * not ignore (a new word of an enumeration, too) needs a new major version. What a document names
+ * and may become a path (node, cluster, service, family, ids) is safe as a path segment once it was
+ * decoded.
+ *
+ * Who owns what: decoded documents live in the caller's arena and borrow nothing from the bytes.
  */
 #ifndef MUSTER_WIRE_H
 #define MUSTER_WIRE_H
@@ -102,7 +106,7 @@ struct wire_container {
 	const char *reason; /* NULL */
 };
 struct wire_task {
-	const char *id; /* UUID_TEXT_LEN hex */
+	const char *id; /* UUID_TEXT_LEN hex; "": desired, not yet started */
 	const char *cluster, *service, *family;
 	uint32_t revision;
 	struct digest target;
@@ -133,6 +137,14 @@ struct wire_observed {
 	uint32_t condition_count;
 };
 
+/*
+ * Encode, after what out holds. Bytes that are no UTF-8 (a task's stderr) become U+FFFD; reasons
+ * are cut at WIRE_REASON_BYTES, stderr tails to their last WIRE_STDERR_BYTES. An observed document
+ * that would be larger than LIMIT_DOCUMENT_BYTES loses its oldest stopped tasks; a desired one that
+ * is larger nobody will read: the planner sees to it that there is none.
+ */
+#define WIRE_REASON_BYTES 512
+#define WIRE_STDERR_BYTES 4096
 void wire_encode_registration(const struct wire_registration *doc, struct buf *out);
 void wire_encode_desired(const struct wire_desired *doc, struct buf *out);
 void wire_encode_observed(const struct wire_observed *doc, struct buf *out);
@@ -153,15 +165,19 @@ enum wire_result wire_decode_observed(const void *bytes, size_t len, const char 
 
 /*
  * For other modules' own documents (ledger, restart series): seal a JSON object (jansson) as a
- * document of that kind, and open one again. wire_open() gives a new reference, or NULL with err
- * set.
+ * document of that kind, and open one again. wire_seal() sets "kind", "muster" and, unless it is
+ * NULL, "fleet" in the object. wire_open() gives a new reference, or NULL with err set.
  */
 struct json_t;
 void wire_seal(const char *kind, const char *fleet, struct json_t *object, struct buf *out);
 struct json_t *wire_open(const void *bytes, size_t len, const char *kind, const char *fleet,
 			 struct err *err);
 
-/* A schema-described object (model/schema.h) as JSON and back: explicit fields only. */
+/*
+ * A schema-described object (model/schema.h) as JSON and back: explicit fields only, as ECS has
+ * them. Reading goes into a zeroed object, ignores what the schema does not know and has no
+ * positions.
+ */
 struct json_t *wire_object_to_json(const struct schema *schema, const void *object);
 bool wire_object_from_json(const struct schema *schema, const struct json_t *json,
 			   struct arena *arena, void *object, struct err *err);
