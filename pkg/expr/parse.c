@@ -122,11 +122,11 @@ static struct step *parse_not(struct parser *ps)
 	if (!enter(ps))
 		return NULL;
 	ps->p += len;
-	struct step *not = ARENA_NEW(&ps->expr->arena, struct step);
+	struct step *negation = ARENA_NEW(&ps->expr->arena, struct step);
 	not ->kind = STEP_NOT;
 	not ->operands = parse_not(ps);
 	ps->depth--;
-	return not ->operands ? not : NULL;
+	return not ->operands ? negation : NULL;
 }
 
 /* Something follows a whole operand that is neither a connective, nor ')', nor the end. */
