@@ -1,0 +1,158 @@
+/*
+ * muster-agent: one node's agent as a program: senses (desired document, engines, attributes,
+ * clock), asks node_step() what to do, and does it. No decisions about tasks here.
+ *
+ * What it keeps in STATE/agents/NODE: `instance` (who this node is), `fleet`, `desired` (its own
+ * copy of the last desired document it read whole), `memory` (restart series), `lock`, tasks/ and
+ * logs/ of the process engine, status/. With these it works on when controller, store or network is
+ * gone.
+ */
+#ifndef MUSTER_AGENT_H
+#define MUSTER_AGENT_H
+
+#include "engine/engine.h"
+#include "loop/loop.h"
+#include "node/node.h"
+#include "store/store.h"
+#include "watch/watch.h"
+
+#define BEAT_MS		    10000 /* give or take a fifth */
+#define TAKE_OVER_MS	    30000 /* silence after which another instance's record is taken over */
+#define STORE_RETRY_MS	    2000
+#define OBSERVED_LATE_MS    250 /* what is not urgent is put together with what follows this soon */
+#define STATUS_SETTLE_MS    50	/* changes of status within this time are written together */
+#define LEAVE_STORE_MS	    10000	/* --leave waits so long for the store */
+#define DISK_FREE_MIN_BYTES (16u << 20) /* below: DiskFull, nothing new starts */
+#define ENGINES_MAX	    4
+
+struct options {
+	const char *node, *cluster, *store, *state, *attributes_dir;
+	struct str_list engines, attributes;
+	bool leave;
+};
+
+/* An engine in use, with the tasks it was asked to start and has not answered for. */
+struct agent_engine {
+	const struct engine_ops *ops;
+	void *self;
+	struct engine_facts facts;
+};
+
+enum claim_state {
+	CLAIM_NONE,    /* the store was not asked yet */
+	CLAIM_WAITING, /* another instance or boot holds the record: is it silent? */
+	CLAIM_HELD,    /* the record is ours */
+	CLAIM_LOST,    /* another session took it: hands off */
+};
+
+struct agent {
+	struct options options;
+	struct arena arena;
+	const char *dir;	 /* STATE/agents/NODE */
+	const char *control_dir; /* DIR/control: the file `leave` asks a running agent to leave */
+	char instance[UUID_TEXT_LEN + 1], session[UUID_TEXT_LEN + 1], boot_id[UUID_TEXT_LEN + 1];
+	char fleet[FLEET_ID_LEN + 1]; /* empty: not known yet */
+	int lock_fd;
+	int exit_code;
+
+	struct loop *loop;
+	struct timer *step_timer, *wake_timer, *beat_timer, *reopen_timer, *relist_timer,
+		*observed_timer, *status_timer, *claim_timer, *leave_timer;
+
+	/* Engines and the node's own decisions. */
+	struct agent_engine engines[ENGINES_MAX];
+	size_t engine_count;
+	struct node_memory *memory;
+	VEC(struct node_prepare_entry) prepares;
+	VEC(struct starting) starting;
+	bool disk_full, status_failed;
+
+	/* Desired. */
+	struct arena desired_arena;
+	struct wire_desired desired;
+	bool desired_known;
+	const char *
+		desired_why; /* why the store's document does not count: condition DesiredUnknown */
+	char *desired_text;
+	uint64_t highest; /* number acted on, for this fleet */
+
+	/* Observed. */
+	struct buf observed_bytes; /* as last put, or under way */
+	bool observed_pending, observed_dirty;
+	uint64_t seen, seen_pending, seen_written;
+	struct arena report_arena; /* of the last step's tasks */
+	struct node_output last;
+
+	/* Registration. */
+	struct store *store;
+	bool store_ok, needs_poll, other_fleet;
+	char *store_text; /* why it is away */
+	enum claim_state claim;
+	struct buf registration_bytes; /* as last read or put: the old value of the next CAS */
+	bool registration_pending, registration_dirty;
+	int64_t registered_at_ms;
+	uint64_t claim_beat;
+	bool claim_beat_known;
+	int64_t claim_since_ms;
+
+	/* Facts and attributes. */
+	struct arena facts_arena, attributes_arena;
+	struct str_map facts, attributes;
+	struct str_list capabilities;
+	uint32_t cpu_units, memory_mib;
+	struct watcher *watcher;
+	bool attributes_stale;
+
+	bool leaving, leave_waiting, leave_started;
+};
+
+struct node_prepare_entry {
+	char *cluster, *service;
+	struct digest target;
+	enum prepare_state state;
+	char *reason;
+};
+
+/* A start that the engine has not answered for yet. */
+struct starting {
+	char id[UUID_TEXT_LEN + 1];
+	char *cluster, *service;
+};
+
+/* facts.c */
+bool agent_facts_start(struct agent *a, struct err *err);
+void agent_attributes_read(struct agent *a); /* again; registers anew where they changed */
+
+/* register.c: store, claim of the name, beats. */
+bool agent_store_start(struct agent *a, struct err *err);
+void agent_register(struct agent *a); /* put the registration where it differs */
+void agent_store_failed(struct agent *a, const struct err *err);
+
+/* desired.c */
+bool agent_desired_restore(struct agent *a, struct err *err);
+void agent_desired_look(struct agent *a);
+
+/* act.c */
+bool agent_engines_start(struct agent *a, struct err *err);
+void agent_step_soon(struct agent *a);
+void agent_step(void *arg);
+
+/* observed.c */
+void agent_observed_changed(struct agent *a, bool urgent);
+void agent_observed_put(void *arg);
+uint32_t agent_conditions(const struct agent *a, struct arena *arena, struct wire_condition **out);
+void agent_observed_build(const struct agent *a, struct wire_observed *out, struct arena *arena);
+void agent_registration_build(const struct agent *a, struct wire_registration *out,
+			      struct arena *arena);
+
+/* status.c */
+void agent_status_write(void *arg);
+void agent_status_beat(struct agent *a);
+
+/* leave.c */
+void agent_leave_check(struct agent *a);
+void agent_leave_tick(void *arg);
+int agent_leave_remote(struct agent *a); /* another agent runs here: ask it, and wait */
+bool agent_leave_asked(struct agent *a);
+
+#endif

@@ -1,0 +1,194 @@
+#include "agent.h"
+
+#include "fs/fs.h"
+#include "log/log.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define ATTRIBUTE_FILE_MAX_BYTES 4096
+#define CPU_UNITS_PER_CORE	 1024
+
+static int by_name(const void *x, const void *y)
+{
+	return strcmp(((const struct str_pair *)x)->name, ((const struct str_pair *)y)->name);
+}
+
+/* --- built-in facts
+ * ------------------------------------------------------------------------------------ */
+
+static const char *ecs_architecture(const char *machine)
+{
+	return strcmp(machine, "aarch64") == 0 ? "arm64" : machine;
+}
+
+static void read_facts(struct agent *a)
+{
+	struct arena *arena = &a->facts_arena;
+	struct utsname name;
+	struct sysinfo memory;
+	uname(&name);
+	sysinfo(&memory);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	a->cpu_units = (uint32_t)(cpus > 0 ? cpus : 1) * CPU_UNITS_PER_CORE;
+	a->memory_mib = (uint32_t)((uint64_t)memory.totalram * memory.mem_unit >> 20);
+	struct buf engines = { 0 };
+	for (size_t i = 0; i < a->engine_count; i++)
+		buf_addf(&engines, "%s%s", i ? "," : "", a->engines[i].ops->name);
+	const struct str_pair pairs[] = {
+		{ "ecs.os-type", "linux" },
+		{ "ecs.os-family", "LINUX" },
+		{ "ecs.cpu-architecture", arena_strdup(arena, ecs_architecture(name.machine)) },
+		{ "muster.engine", arena_strdup(arena, buf_str(&engines)) },
+		{ "muster.kernel", arena_strdup(arena, name.release) },
+		{ "muster.cpus", arena_printf(arena, "%ld", cpus) },
+		{ "muster.memory-mib", arena_printf(arena, "%u", a->memory_mib) },
+	};
+	buf_release(&engines);
+	a->facts = (struct str_map){ .items = ARENA_ARRAY(arena, struct str_pair, ARRAY_LEN(pairs)),
+				     .len = ARRAY_LEN(pairs),
+				     .set = true };
+	memcpy(a->facts.items, pairs, sizeof(pairs));
+	qsort(a->facts.items, a->facts.len, sizeof(pairs[0]), by_name);
+}
+
+/* --- the agent's own attributes
+ * ---------------------------------------------------------------------- */
+
+static void set_attribute(struct str_map *map, const char *name, const char *value)
+{
+	for (uint32_t i = 0; i < map->len; i++) {
+		if (strcmp(map->items[i].name, name) == 0) {
+			map->items[i].value = value;
+			return;
+		}
+	}
+	if (map->len < LIMIT_CUSTOM_ATTRIBUTES)
+		map->items[map->len++] = (struct str_pair){ name, value };
+}
+
+static void from_flags(const struct agent *a, struct arena *arena, struct str_map *out)
+{
+	for (uint32_t i = 0; i < a->options.attributes.len; i++) {
+		const char *text = a->options.attributes.items[i], *equals = strchr(text, '=');
+		const char *name =
+			equals ? arena_strndup(arena, text, (size_t)(equals - text)) : text;
+		set_attribute(out, name, equals && equals[1] ? equals + 1 : NULL);
+	}
+}
+
+/* One file of the attributes directory: its name, and its trimmed content or none. */
+static bool from_file(const char *dir, const char *name, struct arena *arena, struct str_map *out)
+{
+	struct buf bytes = { 0 };
+	struct err err;
+	if (!attribute_name_valid(name) || !attribute_name_allowed(name)) {
+		log_warn("not an attribute's name; the file is left out", "file", name);
+		return true;
+	}
+	if (!fs_read(fs_join(arena, dir, name), ATTRIBUTE_FILE_MAX_BYTES, &bytes, &err)) {
+		log_warn("an attribute cannot be read; the last values stay", "reason", err.text);
+		buf_release(&bytes);
+		return false;
+	}
+	const char *start = buf_str(&bytes);
+	size_t len = bytes.len;
+	while (len > 0 && isspace((unsigned char)start[len - 1]))
+		len--;
+	while (len > 0 && isspace((unsigned char)*start)) {
+		start++;
+		len--;
+	}
+	const char *value = len ? arena_strndup(arena, start, len) : NULL;
+	buf_release(&bytes);
+	if (value && !attribute_value_valid(value))
+		log_warn("not an attribute's value; the file is left out", "file", name);
+	else
+		set_attribute(out, arena_strdup(arena, name), value);
+	return true;
+}
+
+static bool from_directory(const struct agent *a, struct arena *arena, struct str_map *out)
+{
+	const char **names;
+	size_t count;
+	struct err err;
+	if (!a->options.attributes_dir)
+		return true;
+	if (!fs_list(a->options.attributes_dir, arena, &names, &count, &err)) {
+		log_warn("the attributes directory cannot be read; the last values stay", "reason",
+			 err.text);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!from_file(a->options.attributes_dir, names[i], arena, out))
+			return false;
+	return true;
+}
+
+void agent_attributes_read(struct agent *a)
+{
+	struct arena arena;
+	arena_init(&arena);
+	struct str_map map = {
+		.items = ARENA_ARRAY(&arena, struct str_pair, LIMIT_CUSTOM_ATTRIBUTES), .set = true
+	};
+	from_flags(a, &arena, &map);
+	bool stale = !from_directory(a, &arena, &map);
+	if (stale && a->attributes.set) {
+		arena_release(&arena);
+	} else {
+		qsort(map.items, map.len, sizeof(*map.items), by_name);
+		arena_release(&a->attributes_arena);
+		a->attributes_arena = arena;
+		a->attributes = map;
+	}
+	a->attributes_stale = stale;
+	agent_register(a);
+	agent_observed_changed(a, false);
+}
+
+static void directory_changed(void *arg, const char *dir, const char *name)
+{
+	struct agent *a = arg;
+	(void)name;
+	if (strcmp(dir, a->control_dir) != 0)
+		agent_attributes_read(a);
+	else if (agent_leave_asked(a))
+		agent_step_soon(a);
+}
+
+static void merge_capabilities(struct agent *a)
+{
+	uint32_t max = 0;
+	for (size_t i = 0; i < a->engine_count; i++)
+		max += a->engines[i].facts.capabilities.len;
+	struct str_list all = { .items = ARENA_ARRAY(&a->facts_arena, const char *, max + 1),
+				.set = true };
+	for (size_t i = 0; i < a->engine_count; i++)
+		for (uint32_t k = 0; k < a->engines[i].facts.capabilities.len; k++)
+			all.items[all.len++] = a->engines[i].facts.capabilities.items[k];
+	qsort(all.items, all.len, sizeof(*all.items), str_compare);
+	a->capabilities = all;
+}
+
+bool agent_facts_start(struct agent *a, struct err *err)
+{
+	for (size_t i = 0; i < a->engine_count; i++)
+		if (!a->engines[i].ops->facts(a->engines[i].self, &a->facts_arena,
+					      &a->engines[i].facts, err))
+			return false;
+	read_facts(a);
+	merge_capabilities(a);
+	a->watcher = watcher_new(a->loop, directory_changed, a, err);
+	if (!a->watcher || !watcher_add(a->watcher, a->control_dir, err) ||
+	    (a->options.attributes_dir && !watcher_add(a->watcher, a->options.attributes_dir, err)))
+		return false;
+	agent_attributes_read(a);
+	agent_leave_asked(a);
+	return true;
+}

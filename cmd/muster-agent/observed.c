@@ -1,0 +1,129 @@
+#include "agent.h"
+
+#include "log/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t agent_conditions(const struct agent *a, struct arena *arena, struct wire_condition **out)
+{
+	const struct wire_condition rows[] = {
+		{ "StoreUnavailable", "True", "NoAnswer", a->store_text },
+		{ "OtherFleet", "True", "OtherFleet",
+		  "the store is of another fleet than this node's state" },
+		{ a->desired_why, "True", a->desired_why, a->desired_text },
+		{ "DiskFull", "True", "NoSpace", "nothing new is started until there is space" },
+		{ "AttributesStale", "True", "Unreadable",
+		  "the attributes directory cannot be read; the last values stay" },
+	};
+	const bool holds[] = { a->store_text != NULL, a->other_fleet, a->desired_why != NULL,
+			       a->disk_full, a->attributes_stale };
+	struct wire_condition *conditions =
+		ARENA_ARRAY(arena, struct wire_condition, ARRAY_LEN(rows));
+	uint32_t count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (holds[i])
+			conditions[count++] = rows[i];
+	*out = conditions;
+	return count;
+}
+
+void agent_observed_build(const struct agent *a, struct wire_observed *out, struct arena *arena)
+{
+	*out = (struct wire_observed){
+		.fleet = a->fleet,
+		.node = a->options.node,
+		.cluster = a->options.cluster,
+		.instance = a->instance,
+		.boot_id = a->boot_id,
+		.session = a->session,
+		.seen = a->seen > a->highest ? a->seen : a->highest,
+		.tasks = a->last.tasks,
+		.task_count = a->last.task_count,
+		.stopped = a->last.stopped,
+		.stopped_count = a->last.stopped_count,
+	};
+	out->condition_count = agent_conditions(a, arena, &out->conditions);
+}
+
+void agent_registration_build(const struct agent *a, struct wire_registration *out,
+			      struct arena *arena)
+{
+	struct wire_engine *engines = ARENA_ARRAY(arena, struct wire_engine, a->engine_count + 1);
+	for (size_t i = 0; i < a->engine_count; i++)
+		engines[i] = a->engines[i].facts.engine;
+	*out = (struct wire_registration){
+		.fleet = a->fleet,
+		.node = a->options.node,
+		.cluster = a->options.cluster,
+		.instance = a->instance,
+		.boot_id = a->boot_id,
+		.session = a->session,
+		.agent_version = MUSTER_VERSION,
+		.registered_at_ms = a->registered_at_ms,
+		.wire_min = WIRE_VERSION_MIN,
+		.wire_max = WIRE_VERSION,
+		.engines = engines,
+		.engine_count = (uint32_t)a->engine_count,
+		.facts = a->facts,
+		.attributes = a->attributes,
+		.capabilities = a->capabilities,
+		.cpu_units = a->cpu_units,
+		.memory_mib = a->memory_mib,
+	};
+	out->condition_count = agent_conditions(a, arena, &out->conditions);
+}
+
+static void put_done(void *arg, const struct store_answer *answer)
+{
+	struct agent *a = arg;
+	a->observed_pending = false;
+	if (!answer->ok) {
+		buf_reset(&a->observed_bytes);
+		agent_store_failed(a, &answer->err);
+		return;
+	}
+	bool more = a->seen_pending > a->seen_written;
+	if (more)
+		a->seen_written = a->seen_pending;
+	if (a->observed_dirty)
+		agent_observed_put(a);
+	if (more)
+		agent_step_soon(a); /* stops may have waited for it */
+}
+
+void agent_observed_put(void *arg)
+{
+	struct agent *a = arg;
+	if (!a->store_ok || a->claim == CLAIM_LOST || a->claim == CLAIM_WAITING || !a->fleet[0])
+		return;
+	if (a->observed_pending) {
+		a->observed_dirty = true;
+		return;
+	}
+	a->observed_dirty = false;
+	struct arena scratch;
+	arena_init(&scratch);
+	struct wire_observed doc;
+	agent_observed_build(a, &doc, &scratch);
+	struct buf bytes = { 0 };
+	wire_encode_observed(&doc, &bytes);
+	if (bytes.len == a->observed_bytes.len &&
+	    memcmp(bytes.data, a->observed_bytes.data, bytes.len) == 0) {
+		buf_release(&bytes);
+	} else {
+		buf_release(&a->observed_bytes);
+		a->observed_bytes = bytes;
+		a->observed_pending = true;
+		a->seen_pending = doc.seen;
+		store_put(a->store, arena_printf(&scratch, "observed/%s", a->options.node),
+			  bytes.data, bytes.len, 0, put_done, a);
+	}
+	arena_release(&scratch);
+}
+
+void agent_observed_changed(struct agent *a, bool urgent)
+{
+	timer_set(a->observed_timer, urgent ? 0 : OBSERVED_LATE_MS);
+	timer_set(a->status_timer, STATUS_SETTLE_MS);
+}

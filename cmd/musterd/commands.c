@@ -1,0 +1,55 @@
+#include "musterd.h"
+
+#include "control/commands.h"
+#include "fs/fs.h"
+#include "log/log.h"
+
+/* Every file in STATE/control is one command; it is carried out and removed. */
+static void read_commands(struct musterd *d)
+{
+	struct arena scratch;
+	const char **names;
+	size_t count;
+	struct err err;
+	arena_init(&scratch);
+	if (!fs_list(d->control_dir, &scratch, &names, &count, &err)) {
+		log_warn("commands cannot be read", "reason", err.text);
+		count = 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct command command;
+		if (!command_decode(names[i], &scratch, &command)) {
+			log_warn("not a command; the file is left alone", "file", names[i]);
+			continue;
+		}
+		log_info("command", "file", names[i]);
+		switch (command.kind) {
+		case COMMAND_ALLOW: control_allow(d->control, command.argument); break;
+		case COMMAND_FORGET: control_forget(d->control, command.argument); break;
+		case COMMAND_RECONCILE:
+			if (d->source)
+				source_look(d->source);
+			break;
+		case COMMAND_KIND_COUNT: break;
+		}
+		fs_remove(fs_join(&scratch, d->control_dir, names[i]), &err);
+	}
+	arena_release(&scratch);
+	musterd_step_soon(d);
+}
+
+static void changed(void *arg, const char *dir, const char *name)
+{
+	(void)dir;
+	(void)name;
+	read_commands(arg);
+}
+
+bool musterd_commands_start(struct musterd *d, struct err *err)
+{
+	d->commands = watcher_new(d->loop, changed, d, err);
+	if (!d->commands || !watcher_add(d->commands, d->control_dir, err))
+		return false;
+	read_commands(d);
+	return true;
+}

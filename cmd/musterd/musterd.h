@@ -1,0 +1,73 @@
+/*
+ * musterd: the controller as a program: senses (source, store, STATE/control, clock), tells
+ * control, and carries out its effects. No decisions here.
+ */
+#ifndef MUSTERD_H
+#define MUSTERD_H
+
+#include "control/state.h"
+#include "loop/loop.h"
+#include "source/source.h"
+#include "store/store.h"
+#include "watch/watch.h"
+
+#define BEATS_SCAN_MS	  10000	    /* how often alive/ is looked at */
+#define STORE_RETRY_MS	  2000	    /* an absent store is opened again so often */
+#define STATUS_SETTLE_MS  20	    /* changes of status within this time are written together */
+#define STATUS_BEAT_MS	  10000	    /* .beat of the status directory */
+#define EVENTS_FILE_BYTES (1 << 20) /* events.jsonl is rotated then; one old file is kept */
+
+struct options {
+	const char *source, *branch, *path, *state, *store, *status;
+	int64_t interval_ms;
+	bool once;
+	const char *ssh_key, *known_hosts, *token_file;
+};
+
+struct musterd {
+	struct options options;
+	const char *controller_dir, *control_dir; /* STATE/controller, STATE/control */
+	const char *applied_file, *fleet_file;
+	struct arena arena;
+
+	struct loop *loop;
+	struct control *control;
+	struct source *source;
+	struct store *store;
+	struct watcher *commands;
+	struct timer *step_timer, *wake_timer, *beat_timer, *relist_timer, *reopen_timer,
+		*status_timer, *status_beat_timer;
+
+	bool locked, listed, needs_poll;
+	uint32_t listing; /* lists under way */
+	uint32_t puts_pending;
+	struct map *status_services, *status_nodes, *status_families; /* key -> "1": out of date */
+	struct map *status_gone; /* "services/CLUSTER/NAME", ... */
+	bool status_fleet, status_failed;
+	struct buf events; /* lines of events.jsonl to be written */
+	int exit_code;
+	bool source_answered;
+};
+
+/* store.c: the store's side. */
+bool musterd_store_start(struct musterd *d, struct err *err);
+void musterd_store_stop(struct musterd *d);
+
+/* source.c */
+bool musterd_source_start(struct musterd *d, struct err *err);
+
+/* effects.c: decide soon (all events of this turn of the loop together). */
+void musterd_step_soon(struct musterd *d);
+void musterd_step(void *arg);
+/* --once: stop when nothing is under way any more. */
+void musterd_once_check(struct musterd *d);
+
+/* commands.c: files in STATE/control. */
+bool musterd_commands_start(struct musterd *d, struct err *err);
+
+/* status.c */
+bool musterd_status_start(struct musterd *d, struct err *err);
+void musterd_status_effect(struct musterd *d, const struct control_effect *effect);
+void musterd_status_flush(struct musterd *d);
+
+#endif

@@ -1,0 +1,75 @@
+#include "musterd.h"
+
+#include "fs/fs.h"
+#include "log/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool taken(void *arg, const struct source_snapshot *snapshot)
+{
+	struct musterd *d = arg;
+	bool ok = control_snapshot(d->control, snapshot, clock_monotonic_ms(), clock_unix_ms());
+	d->source_answered |= ok;
+	musterd_step_soon(d);
+	return ok;
+}
+
+static void source_failed(void *arg, const char *reason, const char *text)
+{
+	struct musterd *d = arg;
+	const char *before = d->control->source_text;
+	if (!before || strcmp(before, text) != 0)
+		log_warn("the source does not answer", "reason", reason, "text", text);
+	control_source_failed(d->control, reason, text);
+	d->source_answered = true;
+	musterd_step_soon(d);
+}
+
+static void unchanged(void *arg, const char *commit)
+{
+	struct musterd *d = arg;
+	control_source_ok(d->control, commit);
+	d->source_answered = true;
+	musterd_step_soon(d);
+}
+
+/* muster-git lies next to musterd. */
+static const char *git_program(struct arena *arena)
+{
+	char self[4096];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (len <= 0)
+		return "muster-git";
+	self[len] = '\0';
+	char *slash = strrchr(self, '/');
+	*slash = '\0';
+	return fs_join(arena, self, "muster-git");
+}
+
+bool musterd_source_start(struct musterd *d, struct err *err)
+{
+	const struct options *o = &d->options;
+	struct source_options options = {
+		.url = o->source,
+		.branch = o->branch,
+		.path = o->path,
+		.cache_dir = fs_join(&d->arena, d->controller_dir, "git"),
+		.git_program = git_program(&d->arena),
+		.ssh_key = o->ssh_key,
+		.known_hosts = o->known_hosts,
+		.token_file = o->token_file,
+		.interval_ms = o->interval_ms,
+	};
+	struct source_callbacks callbacks = {
+		.taken = taken, .failed = source_failed, .unchanged = unchanged, .arg = d
+	};
+	d->source = source_new(d->loop, &options, &callbacks, err);
+	if (!d->source)
+		return false;
+	if (d->control->applied.id[0] && !control_needs_history(d->control))
+		source_have(d->source, d->control->applied.id);
+	source_look(d->source);
+	return true;
+}
