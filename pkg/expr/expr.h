@@ -38,16 +38,15 @@ struct expr_attribute {
 struct expr_facts {
 	const struct expr_attribute *attributes; /* sorted by name id, names unique */
 	uint32_t attribute_count;
-	const char *node_name,
-		*cluster;	   /* node.name, node.cluster; also ec2InstanceId = node name */
+	const char *node_name;	   /* node.name and ec2InstanceId */
+	const char *cluster;	   /* node.cluster */
 	const char *agent_version; /* dotted; NULL: absent */
 	int64_t registered_at_ms;  /* since the epoch; INT64_MIN: absent */
 	/* Dynamic subjects; with dynamic_known false they make EXPR_UNKNOWN. */
 	bool dynamic_known;
 	bool agent_connected;
 	int64_t running_tasks_count;
-	const intern_id
-		*task_groups; /* groups of the node's tasks, e.g. "service:web", "family:web" */
+	const intern_id *task_groups; /* of the node's tasks: "service:web", "family:web" */
 	uint32_t task_group_count;
 };
 
@@ -65,8 +64,8 @@ struct expr *expr_compile(const char *text, struct intern *intern, struct expr_e
 void expr_free(struct expr *expr); /* takes NULL */
 
 const char *expr_text(const struct expr *expr);
-bool expr_is_dynamic(
-	const struct expr *expr); /* asks task:group, runningTasksCount, agentConnected */
+/* Does it ask task:group, runningTasksCount or agentConnected? */
+bool expr_is_dynamic(const struct expr *expr);
 
 /*
  * Evaluate for one node. limit_hit (may be NULL) is set true when a regular expression ran into its
@@ -75,7 +74,9 @@ bool expr_is_dynamic(
 enum expr_truth expr_eval(const struct expr *expr, const struct intern *intern,
 			  const struct expr_facts *facts, bool *limit_hit);
 
-/* Attributes that the expression asks for and that the node lacks, other than by (!)exists alone.
+/*
+ * Attributes that a comparison asks for and that the node lacks, each once; asking (!)exists does
+ * not count. Returns the number found (stored: at most max).
  */
 uint32_t expr_absent_attributes(const struct expr *expr, const struct expr_facts *facts,
 				intern_id *out, uint32_t max);

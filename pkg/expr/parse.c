@@ -123,10 +123,10 @@ static struct step *parse_not(struct parser *ps)
 		return NULL;
 	ps->p += len;
 	struct step *negation = ARENA_NEW(&ps->expr->arena, struct step);
-	not ->kind = STEP_NOT;
-	not ->operands = parse_not(ps);
+	negation->kind = STEP_NOT;
+	negation->operands = parse_not(ps);
 	ps->depth--;
-	return not ->operands ? negation : NULL;
+	return negation->operands ? negation : NULL;
 }
 
 /* Something follows a whole operand that is neither a connective, nor ')', nor the end. */
