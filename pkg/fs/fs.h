@@ -2,7 +2,7 @@
  * fs: files, the careful way: whole or not at all, confined, closed on exec.
  *
  * Always holds: every descriptor is O_CLOEXEC. No function follows a symbolic link in the last
- * component unless it says so.
+ * component unless it says so. Where a failed function filled a buffer, it holds nothing useful.
  */
 #ifndef MUSTER_FS_H
 #define MUSTER_FS_H
@@ -11,13 +11,17 @@
 
 #include <sys/types.h>
 
-/* Read a regular file whole. ENOENT is a failure like another (err->code says). Over max: EFBIG. */
+/*
+ * Read a regular file whole. ENOENT is a failure like another (err->code says). Over max_bytes:
+ * EFBIG; a link: ELOOP; a directory, device or FIFO: EINVAL, without waiting for anything.
+ */
 bool fs_read(const char *path, size_t max_bytes, struct buf *out, struct err *err);
 bool fs_read_at(int dir_fd, const char *name, size_t max_bytes, struct buf *out, struct err *err);
 
 enum fs_flag {
-	FS_SYNC = 1 << 0,	/* file and directory are on disk before it returns */
-	FS_IF_CHANGED = 1 << 1, /* leave the file alone where it already has this content */
+	FS_SYNC = 1 << 0, /* file and directory are on disk before it returns */
+	FS_IF_CHANGED =
+		1 << 1, /* leave the file alone where it already has this content and mode */
 };
 /*
  * Put a file in place atomically: temporary file in the same file system (in tmp_dir, or next to it
@@ -27,10 +31,26 @@ enum fs_flag {
 bool fs_write(const char *path, const void *bytes, size_t len, mode_t mode, unsigned flags,
 	      const char *tmp_dir, struct err *err);
 
-/* mkdir -p, each new directory with mode exactly; an existing one is left as it is. */
+/* The two halves of it, for who must do something in between. The name begins with a dot. */
+#define FS_TMP_NAME_SIZE 32
+bool fs_write_tmp(int dir_fd, const void *bytes, size_t len, mode_t mode, unsigned flags,
+		  char name[FS_TMP_NAME_SIZE], struct err *err);
+bool fs_rename_tmp(int tmp_dir_fd, const char *tmp_name, int dir_fd, const char *name,
+		   struct err *err); /* removes the temporary file when it fails */
+/*
+ * Remove temporary files that nobody has written to for older_than_s: what was left when a writer
+ * died. Best effort.
+ */
+void fs_clean_tmp(int dir_fd, int64_t older_than_s);
+
+/* mkdir -p, each new directory with mode exactly; an existing one is left as it is. Follows links.
+ */
 bool fs_mkdirs(const char *path, mode_t mode, struct err *err);
 
-/* Remove a file; absent is success. And a whole tree, never following links out of it. */
+/*
+ * Remove a file; absent is success. And a whole tree of any depth, never following links out of it
+ * nor entering what is mounted in it (EBUSY).
+ */
 bool fs_remove(const char *path, struct err *err);
 bool fs_remove_tree(const char *path, struct err *err);
 
@@ -38,11 +58,17 @@ bool fs_remove_tree(const char *path, struct err *err);
 bool fs_list(const char *path, struct arena *arena, const char ***names, size_t *count,
 	     struct err *err);
 
-/* flock(LOCK_EX | LOCK_NB) on path, made with mode 0600 when absent. -1: err, EWOULDBLOCK = held.
+/*
+ * flock(LOCK_EX | LOCK_NB) on path, made with mode 0600 when absent; held until the descriptor is
+ * closed. -1: err, EWOULDBLOCK = another has it.
  */
 int fs_lock(const char *path, struct err *err);
+int fs_lock_at(int dir_fd, const char *name, struct err *err);
 
-/* Is path on a network file system, where inotify sees no other machine's writes (statfs)? */
+/*
+ * Is path, or where it does not exist its nearest ancestor, on a network file system, where inotify
+ * sees no other machine's writes (statfs)?
+ */
 bool fs_is_network(const char *path);
 
 /* /proc/sys/kernel/random/boot_id without dashes. */
