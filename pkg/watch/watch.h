@@ -4,7 +4,11 @@
  * Always holds: overflow, a moved, deleted or unmounted directory, or one that does not exist yet
  * end in a call with name NULL: rescan; the watch is set again by itself, on the nearest existing
  * ancestor until the directory is there. Files replaced by rename are seen. Names beginning with a
- * dot are not reported.
+ * dot are not reported. One thing is not seen: an ancestor of the directory that is moved, or
+ * mounted over; so who watches also looks now and then, and watches anew when what was there is
+ * gone.
+ *
+ * Callbacks may add, remove and free watches, the watcher itself too.
  */
 #ifndef MUSTER_WATCH_H
 #define MUSTER_WATCH_H
