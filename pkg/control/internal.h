@@ -137,9 +137,6 @@ void dirty_node(struct control *c, struct node_record *node);
 void dirty_family(struct control *c, struct family *family);
 void dirty_all_services(struct control *c);
 
-/* What a task takes in a desired document besides its definition. */
-#define DESIRED_TASK_OVERHEAD_BYTES 2048
-
 #define copy_commit(dst, src) snprintf((dst), sizeof(dst), "%s", (src) ? (src) : "")
 
 #endif

@@ -52,6 +52,9 @@ struct event_ring { /* newest last; at most LIMIT_SERVICE_EVENTS */
 /* --- revisions and deployments
  * -------------------------------------------------------------------- */
 
+/* What a task takes in a desired document besides its definition. */
+#define DESIRED_TASK_OVERHEAD_BYTES 2048
+
 /* What a task of a target is made of; shared by all nodes that run it. */
 struct content {
 	struct digest target;	       /* task_target_digest() */

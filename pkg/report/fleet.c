@@ -1,0 +1,239 @@
+/* fleet.yaml and fleet.json: where the desired state comes from, what is wrong with it, and how far
+ * the fleet is. */
+#include "report/internal.h"
+
+#include <string.h>
+
+static json_t *commit_json(const struct commit_facts *commit)
+{
+	json_t *out = json_object();
+	put_text(out, "commit", commit->id);
+	put_text(out, "subject", commit->subject);
+	put_text(out, "author", commit->author);
+	put_time(out, "time", commit->time_unix_ms);
+	return out;
+}
+
+/* "seen" is the tip of the branch, "applied" what is in force: they differ while a commit is
+ * invalid or held. */
+static json_t *source_json(const struct control *c)
+{
+	json_t *out = json_object();
+	put_bool(out, "looked", c->looked);
+	put(out, "seen", c->seen.id[0] ? commit_json(&c->seen) : json_null());
+	put(out, "seenValid", c->seen.id[0] ? json_boolean(!c->seen_invalid) : json_null());
+	put(out, "applied", c->applied.id[0] ? commit_json(&c->applied) : json_null());
+	if (c->source_reason) {
+		json_t *error = json_object();
+		put_text(error, "reason", c->source_reason);
+		put_text(error, "message", c->source_text);
+		put(out, "error", error);
+	}
+	return out;
+}
+
+static json_t *store_json(const struct control *c)
+{
+	json_t *out = json_object();
+	put_bool(out, "open", c->store_open && !c->store_away);
+	put_bool(out, "listed", c->store_listed);
+	put_text(out, "message", c->store_away);
+	return out;
+}
+
+static json_t *holds_json(const struct control *c)
+{
+	json_t *list = json_array();
+	if (!c->has_hold)
+		return list;
+	json_t *item = json_object();
+	put_text(item, "id", c->hold.id);
+	put_text(item, "cause", "AllServicesRemoved");
+	put_text(item, "commit", c->hold.commit);
+	put_int(item, "count", c->hold.count);
+	put_text(item, "message", c->hold.message);
+	put_textf(item, "release", "muster allow %s", c->hold.id);
+	put_time(item, "since", c->hold.since_unix_ms);
+	json_array_append_new(list, item);
+	return list;
+}
+
+/* As the command line prints them, a line each. */
+static json_t *diagnostics_json(const struct diag_list *diags)
+{
+	json_t *list = json_array();
+	struct buf text = { 0 };
+	diag_print(&text, diags);
+	const char *line = buf_str(&text);
+	while (*line) {
+		size_t len = strcspn(line, "\n");
+		json_t *item = json_stringn(line, len);
+		if (item)
+			json_array_append_new(list, item);
+		line += len + (line[len] == '\n');
+	}
+	buf_release(&text);
+	return list;
+}
+
+struct totals {
+	int64_t nodes, connected, draining, inactive, registering;
+	int64_t services, not_ready, stalled;
+	int64_t desired, running, pending, ready, failed, unreachable;
+};
+
+static struct totals totals_of(const struct control *c, struct arena *scratch)
+{
+	struct totals t = { 0 };
+	const struct node_record **nodes;
+	const struct service_state **services;
+	uint32_t node_count = control_nodes(c, scratch, &nodes);
+	for (uint32_t i = 0; i < node_count; i++) {
+		if (!nodes[i]->registered && !nodes[i]->manifest)
+			continue;
+		t.nodes++;
+		t.registering += !nodes[i]->registered;
+		t.connected += nodes[i]->connection == CONNECTION_ALIVE;
+		t.draining += nodes[i]->state == NODE_DRAINING;
+		t.inactive += nodes[i]->state == NODE_INACTIVE;
+	}
+	uint32_t service_count = control_services(c, scratch, &services);
+	for (uint32_t i = 0; i < service_count; i++) {
+		const struct service_state *s = services[i];
+		t.services++;
+		t.not_ready += s->conditions.of[CONDITION_READY].status == CONDITION_FALSE;
+		t.stalled += s->conditions.of[CONDITION_STALLED].status == CONDITION_TRUE;
+		t.desired += s->counts.desired;
+		t.running += s->counts.running;
+		t.pending += s->counts.pending;
+		t.ready += s->counts.ready;
+		t.failed += s->counts.failed;
+		t.unreachable += s->counts.unreachable;
+	}
+	return t;
+}
+
+static json_t *counts_json(const struct control *c, struct arena *scratch)
+{
+	struct totals t = totals_of(c, scratch);
+	bool known = fleet_known(c), listed = c->store_listed;
+	json_t *out = json_object(), *nodes = json_object(), *services = json_object(),
+	       *tasks = json_object();
+	put_count(nodes, "total", listed, t.nodes);
+	put_count(nodes, "connected", listed, t.connected);
+	put_count(nodes, "registering", listed, t.registering);
+	put_count(nodes, "draining", listed, t.draining);
+	put_count(nodes, "inactive", listed, t.inactive);
+	put_count(services, "total", known, t.services);
+	put_count(services, "notReady", known, t.not_ready);
+	put_count(services, "stalled", known, t.stalled);
+	put_count(tasks, "desired", known, t.desired);
+	put_count(tasks, "running", known, t.running);
+	put_count(tasks, "pending", known, t.pending);
+	put_count(tasks, "ready", known, t.ready);
+	put_count(tasks, "failed", known, t.failed);
+	put_count(tasks, "unreachable", known, t.unreachable);
+	put(out, "nodes", nodes);
+	put(out, "services", services);
+	put(out, "tasks", tasks);
+	return out;
+}
+
+static json_t *fleet_head(const struct control *c, struct arena *scratch)
+{
+	json_t *doc = json_object();
+	put_text(doc, "apiVersion", "muster/v1");
+	put_text(doc, "kind", "FleetStatus");
+	put_text(doc, "fleet", c->fleet[0] ? c->fleet : NULL);
+	put_int(doc, "generation", (int64_t)c->generation);
+	put(doc, "source", source_json(c));
+	put(doc, "store", store_json(c));
+	put(doc, "conditions", conditions_json(&c->conditions));
+	put(doc, "counts", counts_json(c, scratch));
+	put(doc, "holds", holds_json(c));
+	return doc;
+}
+
+json_t *report_fleet(const struct control *c, struct arena *scratch)
+{
+	json_t *doc = fleet_head(c, scratch);
+	put_int(doc, "errors", (int64_t)c->diags.errors);
+	put_int(doc, "warnings", (int64_t)c->diags.warnings);
+	put(doc, "diagnostics", diagnostics_json(&c->diags));
+	json_t *events = json_array();
+	for (size_t i = c->events.count; i-- > 0;) {
+		json_t *item = json_object();
+		put_text(item, "id", c->events.items[i]->id);
+		put_time(item, "createdAt", c->events.items[i]->time_unix_ms);
+		put_text(item, "message", c->events.items[i]->message);
+		json_array_append_new(events, item);
+	}
+	put(doc, "events", events);
+	return doc;
+}
+
+/* A service whose deployment runs, or that is not ready, with its counts. */
+static json_t *unfinished_json(const struct service_state *s)
+{
+	const struct conditions *conditions = &s->conditions;
+	bool ready = conditions->of[CONDITION_READY].status == CONDITION_TRUE;
+	bool changes = conditions->of[CONDITION_PROGRESSING].status == CONDITION_TRUE;
+	bool failed = s->has_primary && s->primary.state == ROLLOUT_FAILED;
+	if (ready && !changes && !failed)
+		return NULL;
+	json_t *item = json_object();
+	put_text(item, "cluster", s->cluster);
+	put_text(item, "service", s->name);
+	put_text(item, "status", s->removing ? "DRAINING" : "ACTIVE");
+	if (s->has_primary)
+		put_text(item, "rolloutState", rollout_state_name(s->primary.state));
+	put_int(item, "desiredCount", s->counts.desired);
+	put_int(item, "runningCount", s->counts.running);
+	put_int(item, "readyCount", s->counts.ready);
+	put_int(item, "failedCount", s->counts.failed);
+	put_int(item, "unreachableCount", s->counts.unreachable);
+	put(item, "conditions", conditions_json(conditions));
+	return item;
+}
+
+/* Nodes that should run something and are silent. */
+static json_t *unreachable_json(const struct control *c, struct arena *scratch)
+{
+	const struct node_record **nodes;
+	uint32_t count = control_nodes(c, scratch, &nodes);
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < count && json_array_size(list) < REPORT_NOT_CONVERGED_MAX; i++)
+		if (nodes[i]->connection == CONNECTION_LOST && nodes[i]->assignments.len > 0)
+			json_array_append_new(list, text_value(nodes[i]->name));
+	return list;
+}
+
+json_t *report_summary(const struct control *c, struct arena *scratch)
+{
+	json_t *doc = fleet_head(c, scratch), *list = json_array();
+	const struct service_state **services;
+	uint32_t count = control_services(c, scratch, &services);
+	for (uint32_t i = 0; i < count; i++) {
+		json_t *item = unfinished_json(services[i]);
+		if (item)
+			json_array_append_new(list, item);
+	}
+	put(doc, "notConverged", list);
+	put(doc, "unreachableNodes", unreachable_json(c, scratch));
+	return doc;
+}
+
+void report_event_line(const struct control_event *event, struct buf *out)
+{
+	json_t *line = json_object();
+	put_time(line, "createdAt", event->time_unix_ms);
+	put_text(line, "id", event->id);
+	put_text(line, "eventType", event->type);
+	put_text(line, "eventName", event->name);
+	put_text(line, "cluster", event->cluster);
+	put_text(line, "service", event->service);
+	put_text(line, "node", event->node);
+	put_text(line, "message", event->message);
+	report_json_line(line, out);
+	json_decref(line);
+}

@@ -1,0 +1,58 @@
+/* report/internal: what the files of this module share. */
+#ifndef MUSTER_REPORT_INTERNAL_H
+#define MUSTER_REPORT_INTERNAL_H
+
+#include <jansson.h>
+
+#include "report/report.h"
+
+/* --- value.c: members of objects. What is absent (NULL, 0 of a time, no digest) is left out. ---
+ */
+
+void put(json_t *object, const char *key, json_t *value); /* takes the reference */
+void put_text(json_t *object, const char *key, const char *value);
+void put_textf(json_t *object, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void put_int(json_t *object, const char *key, int64_t value);
+void put_count(json_t *object, const char *key, bool known, int64_t value); /* unknown: null */
+void put_bool(json_t *object, const char *key, bool value);
+void put_time(json_t *object, const char *key, int64_t unix_ms);
+void put_digest(json_t *object, const char *key, const struct digest *digest);
+void put_list(json_t *object, const char *key, const struct str_list *list);
+void put_map(json_t *object, const char *key, const struct str_map *map);
+json_t *text_value(const char *text); /* any bytes; what is not UTF-8 becomes '?' */
+
+/* Ends of ECS's resource names: "service/CLUSTER/NAME". */
+void put_arn(json_t *object, const char *key, const char *kind, const char *cluster,
+	     const char *name);
+
+const char *get_text(const json_t *object, const char *key); /* NULL: absent, or no text */
+int64_t get_int(const json_t *object, const char *key, int64_t absent);
+bool get_bool(const json_t *object, const char *key);
+struct digest get_digest(const json_t *object, const char *key);
+
+/* --- parts that several documents have ---------------------------------------------------------
+ */
+
+json_t *conditions_json(const struct conditions *conditions);
+json_t *wire_conditions_json(const struct wire_condition *conditions, uint32_t count);
+/* A task in ECS's shape. */
+json_t *task_json(const struct wire_task *task, const char *node);
+/* The registration's part of a node document: identity, resources, attributes, engines. */
+void put_registration(json_t *doc, const struct wire_registration *registration,
+		      const char *cluster, const struct str_map *attributes);
+/* remainingResources, after what the tasks' definitions take. */
+void put_remaining(json_t *doc, uint32_t cpu_units, uint32_t memory_mib,
+		   const struct task_resources *taken, uint32_t count);
+void put_observed(json_t *doc, const struct wire_observed *observed, const char *node);
+/* Remove the values of FIELD_SECRET; names stay. */
+void redact(const struct schema *schema, json_t *object);
+
+const char *node_state_name(enum node_state state);
+const char *plan_seen_name(enum plan_seen seen);
+bool plan_seen_parse(const char *name, enum plan_seen *seen);
+
+/* Is what the planner answers about the fleet to be believed: the store was listed, and a commit is
+ * in force or the source was looked at? */
+bool fleet_known(const struct control *control);
+
+#endif

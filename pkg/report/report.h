@@ -1,0 +1,154 @@
+/*
+ * report: what the controller and an agent know, as status documents: jansson values with Amazon
+ * ECS's names where ECS has one, printed as YAML or JSON; and back again as a planner, so that what
+ * explains a status file is the very planner that made it.
+ *
+ * The files, below the status directory (DESIGN section 7):
+ *   fleet.yaml                   source, store, conditions, holds, diagnostics, counts; written
+ * last fleet.json                   counts, conditions, and what is not converged
+ *   CLUSTER/services/NAME.yaml   one of describe-services' services[], and `placement`
+ *   CLUSTER/nodes/NAME.yaml      one of describe-container-instances' containerInstances[], its
+ *                                tasks, and `registration`, `manifest`, `assignments`
+ *   CLUSTER/taskdefs/FAMILY.yaml one of describe-task-definition's, and its revisions
+ *   events.jsonl                 a line an event
+ *   metrics.prom                 for Prometheus' textfile collector
+ *
+ * Always holds:
+ *  - Environment values never appear, names only (FIELD_SECRET).
+ *  - What is not known is null, never 0 or false: a count before the store was listed, a connection
+ *    before the beat was seen. "Nothing desired" is 0.
+ *  - Equal state gives equal bytes; nothing that only time changes is in a document.
+ *
+ * Who owns what: functions that answer a json_t give a new reference.
+ */
+#ifndef MUSTER_REPORT_H
+#define MUSTER_REPORT_H
+
+#include "control/state.h"
+
+struct json_t;
+
+/* Nodes named as not converged, a service. */
+#define REPORT_NOT_CONVERGED_MAX 100
+
+#define REPORT_FLEET_FILE   "fleet.yaml"
+#define REPORT_SUMMARY_FILE "fleet.json"
+#define REPORT_EVENTS_FILE  "events.jsonl"
+#define REPORT_METRICS_FILE "metrics.prom"
+#define REPORT_BEAT_FILE    ".beat"
+
+/* --- printing -------------------------------------------------------------------------------- */
+
+/* Block YAML. Strings that a reader of YAML 1.1 or 1.2 would take for something else are quoted. */
+void report_yaml(const struct json_t *value, struct buf *out);
+/* JSON with a newline at the end; indented by two, or in one line. */
+void report_json(const struct json_t *value, struct buf *out);
+void report_json_line(const struct json_t *value, struct buf *out);
+
+/*
+ * A table: cells of columns left-aligned, two blanks between them, none at the end of a line.
+ * Control characters become blanks. Lines longer than `width` characters are cut there, so only the
+ * last column suffers, and end in "…"; width 0: never.
+ */
+struct report_table {
+	const char *const *headers;
+	size_t columns;
+	VEC(const char *) cells; /* row by row; NULL is "-" */
+};
+void report_table(const struct report_table *table, size_t width, struct buf *out);
+
+/* --- the controller's state ------------------------------------------------------------------- */
+
+struct json_t *report_fleet(const struct control *control, struct arena *scratch);
+struct json_t *report_summary(const struct control *control, struct arena *scratch);
+struct json_t *report_service(const struct control *control, const struct service_state *service,
+			      struct arena *scratch);
+struct json_t *report_node(const struct control *control, const struct node_record *node,
+			   int64_t now_ms, struct arena *scratch);
+/* NULL: no such family. */
+struct json_t *report_taskdef(const struct control *control, const char *family,
+			      struct arena *scratch);
+/* A line of events.jsonl, with its newline. */
+void report_event_line(const struct control_event *event, struct buf *out);
+void report_metrics(const struct control *control, struct arena *scratch, struct buf *out);
+
+/* Clusters whose taskdefs/ directory has the family: those of the services that use it; "default"
+ * where none does. */
+uint32_t report_taskdef_clusters(const struct control *control, const char *family,
+				 struct arena *arena, const char ***out);
+
+/* --- an agent's own status -------------------------------------------------------------------- */
+
+struct report_file {
+	const char *path; /* below the agent's status directory */
+	struct json_t *doc;
+};
+struct report_files {
+	VEC(struct report_file) items;
+};
+void report_files_release(struct report_files *files);
+
+/*
+ * All files of an agent's own status, in the controller's shapes: fleet.yaml, its node, and the
+ * services desired on it; paths in the arena. desired NULL: not known. observed is what the agent
+ * would write to the store.
+ */
+void report_agent(const struct wire_registration *registration, const struct wire_desired *desired,
+		  const struct wire_observed *observed, struct arena *arena,
+		  struct report_files *out);
+
+/* --- status files -> planner -------------------------------------------------------------------
+ */
+
+/*
+ * A planner made anew from status files, to explain and to plan offline. Told nodes, services and,
+ * for a plan, the tree that would be applied; then it answers with the functions of plan.
+ */
+struct world;
+struct world *world_new(void);
+void world_free(struct world *world);
+
+/* A service file, a node file, a task definition file. False: it is not one of ours. Services come
+ * before nodes. Documents are borrowed until world_free(). */
+bool world_add_service(struct world *world, const struct json_t *doc, struct err *err);
+bool world_add_node(struct world *world, const struct json_t *doc, struct err *err);
+bool world_add_taskdef(struct world *world, const struct json_t *doc, struct err *err);
+
+/* Take over a valid tree, as the controller would: services set anew or removed, nodes' declared
+ * facts replaced. Must outlive the world. Before world_run(). */
+void world_apply(struct world *world, const struct manifest_tree *tree);
+void world_run(struct world *world);
+
+const struct planner *world_planner(const struct world *world);
+const struct intern *world_intern(const struct world *world);
+
+/* What would change, of one service. */
+enum world_action { WORLD_NOTHING, WORLD_CREATE, WORLD_UPDATE, WORLD_REMOVE };
+const char *world_action_name(enum world_action action);
+struct world_change {
+	const char *cluster, *service, *family;
+	enum world_action action; /* of the service itself */
+	uint32_t revision;	  /* that it would run */
+	bool new_revision;	  /* no file knows its content: the number is a guess */
+	uint32_t budget;	  /* updates at a time */
+	const char **starts;	  /* nodes, sorted */
+	const char **updates;	  /* from another revision */
+	const char **stops;
+	uint32_t start_count, update_count, stop_count;
+	uint32_t attribute_absent; /* nodes excluded because an attribute is absent */
+	const char *stalled;	   /* nothing can be resolved: why */
+};
+/* Of all services that differ, or start or stop something, in order of (cluster, name). */
+uint32_t world_changes(const struct world *world, struct arena *arena,
+		       const struct world_change **out);
+
+/*
+ * Does a node or task file match a cluster query expression (`--filter`)? The node document gives
+ * the facts. error is set on a mistake in the expression.
+ */
+struct world_filter;
+struct world_filter *world_filter_new(const char *expression, struct expr_error *error);
+void world_filter_free(struct world_filter *filter);
+bool world_filter_match(struct world_filter *filter, const struct json_t *node_doc);
+
+#endif

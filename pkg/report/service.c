@@ -1,0 +1,250 @@
+/* CLUSTER/services/NAME.yaml: a member of describe-services' services[], and what the planner was
+ * told of it. */
+#include "report/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool fleet_known(const struct control *c)
+{
+	return c->store_listed && (c->looked || c->applied.id[0]);
+}
+
+static void put_counts(json_t *doc, const struct control *c, const struct service_state *s)
+{
+	bool known = fleet_known(c) && s->id != PLAN_NONE;
+	const struct plan_counts *n = &s->counts;
+	put_count(doc, "desiredCount", known, n->desired);
+	put_count(doc, "runningCount", known, n->running);
+	put_count(doc, "pendingCount", known, n->pending);
+	put_count(doc, "readyCount", known, n->ready);
+	put_count(doc, "updatedCount", known, n->updated);
+	put_count(doc, "inFlightCount", known, n->in_flight);
+	put_count(doc, "failedCount", known, n->failed);
+	put_count(doc, "unreachableCount", known, n->unreachable);
+	put_count(doc, "excludedCount", known, n->excluded);
+	put_count(doc, "attributeAbsentCount", known, n->attribute_absent);
+	put_count(doc, "updatesAtATime", known, n->budget);
+}
+
+static const char *rollout_reason(enum rollout_state state)
+{
+	static const char *const texts[] = {
+		[ROLLOUT_IN_PROGRESS] = "in progress.",
+		[ROLLOUT_COMPLETED] = "completed.",
+		[ROLLOUT_FAILED] = "failed.",
+	};
+	return texts[state];
+}
+
+static json_t *deployment_json(const struct control *c, const struct service_state *s,
+			       const struct deployment *d, const char *status)
+{
+	bool primary = d == &s->primary, known = fleet_known(c) && s->id != PLAN_NONE;
+	uint32_t old =
+		s->counts.running > s->counts.updated ? s->counts.running - s->counts.updated : 0;
+	json_t *item = json_object();
+	put_text(item, "id", d->id);
+	put_text(item, "status", status);
+	put_textf(item, "taskDefinition", "%s:%u", d->family, d->revision);
+	put_count(item, "desiredCount", known, primary ? s->counts.desired : 0);
+	put_count(item, "pendingCount", known, primary ? s->counts.pending : 0);
+	put_count(item, "runningCount", known, primary ? s->counts.running - old : old);
+	put_count(item, "failedTasks", known, primary ? s->counts.failed : 0);
+	put_time(item, "createdAt", d->created_unix_ms);
+	put_time(item, "updatedAt", d->updated_unix_ms);
+	put_text(item, "rolloutState", rollout_state_name(d->state));
+	put_textf(item, "rolloutStateReason", "ECS deployment %s %s", d->id,
+		  rollout_reason(d->state));
+	put_text(item, "commit", d->commit[0] ? d->commit : NULL);
+	return item;
+}
+
+static json_t *deployments_json(const struct control *c, const struct service_state *s)
+{
+	json_t *list = json_array();
+	if (s->has_primary)
+		json_array_append_new(list, deployment_json(c, s, &s->primary, "PRIMARY"));
+	/* The one before is listed, as ECS does, while it is being replaced. */
+	if (s->has_previous && s->has_primary && s->primary.state == ROLLOUT_IN_PROGRESS)
+		json_array_append_new(list, deployment_json(c, s, &s->previous, "ACTIVE"));
+	return list;
+}
+
+static json_t *events_json(const struct event_ring *ring)
+{
+	json_t *list = json_array();
+	for (size_t i = ring->count; i-- > 0;) {
+		json_t *item = json_object();
+		put_text(item, "id", ring->items[i]->id);
+		put_time(item, "createdAt", ring->items[i]->time_unix_ms);
+		put_text(item, "message", ring->items[i]->message);
+		json_array_append_new(list, item);
+	}
+	return list;
+}
+
+static void put_spec(json_t *doc, const struct control *c, const struct service_state *s)
+{
+	json_t *configuration = json_object(), *constraints = json_array();
+	put_int(configuration, "minimumHealthyPercent", s->min_healthy_percent);
+	put_int(configuration, "maximumPercent", s->max_percent);
+	put(doc, "deploymentConfiguration", configuration);
+	for (uint32_t i = 0; s->spec && i < s->spec->placement_constraints.len; i++) {
+		json_t *item = json_object();
+		put_text(item, "type", s->spec->placement_constraints.items[i].type);
+		put_text(item, "expression",
+			 s->spec->placement_constraints.items[i].expression.value);
+		json_array_append_new(constraints, item);
+	}
+	put(doc, "placementConstraints", constraints);
+	put(doc, "placementStrategy", json_array());
+	put_text(doc, "schedulingStrategy", "DAEMON");
+	put_text(doc, "launchType", "EXTERNAL");
+	put_int(doc, "priority", s->priority);
+	put_int(doc, "minReadySeconds", s->min_ready_seconds);
+	put_list(doc, "dependsOn", &s->depends_on);
+	put_bool(doc, "suspend", s->suspend);
+	json_t *manifest = json_object();
+	put_text(manifest, "path", s->path);
+	put_int(manifest, "line", s->spec ? s->spec_pos.line : 0);
+	put_text(manifest, "commit", c->applied.id[0] ? c->applied.id : NULL);
+	put(doc, "manifest", s->path ? manifest : json_null());
+	if (!s->path)
+		json_decref(manifest);
+}
+
+static json_t *ports_json(const uint16_t *ports, uint32_t count)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(list, json_integer(ports[i]));
+	return list;
+}
+
+static bool prune_disabled(const struct daemon_service *spec)
+{
+	for (uint32_t i = 0; spec && i < spec->annotations.len; i++) {
+		const struct str_pair *a = &spec->annotations.items[i];
+		if (strcmp(a->name, "muster/prune") == 0)
+			return a->value && strcmp(a->value, "disabled") == 0;
+	}
+	return false;
+}
+
+/* What the planner was told, whole: explain and plan tell it again from here. */
+static json_t *placement_json(const struct control *c, const struct service_state *s)
+{
+	const struct plan_service *p = planner_service(c->planner, s->id);
+	json_t *out = json_object(), *constraints = json_array(), *capabilities = json_array();
+	put_text(out, "engine", engine_kind_name(p->engine));
+	put_text(out, "family", s->content ? s->content->family : NULL);
+	put_int(out, "revision", p->revision);
+	put_digest(out, "target", &p->target);
+	put_int(out, "priority", p->priority);
+	for (uint32_t i = 0; i < s->constraint_count; i++)
+		json_array_append_new(constraints, text_value(expr_text(s->constraints[i])));
+	put(out, "constraints", constraints);
+	for (uint32_t i = 0; i < p->capability_count; i++)
+		json_array_append_new(capabilities,
+				      text_value(intern_str(c->intern, p->capabilities[i])));
+	put(out, "capabilities", capabilities);
+	put_int(out, "cpu", p->resources.cpu_units);
+	put_int(out, "memory", p->resources.memory_mib);
+	put(out, "ports", ports_json(p->resources.tcp_ports, p->resources.tcp_count));
+	put(out, "portsUdp", ports_json(p->resources.udp_ports, p->resources.udp_count));
+	put_int(out, "documentBytes", p->document_bytes);
+	put_int(out, "minimumHealthyPercent", p->min_healthy_percent);
+	put_int(out, "monitorSeconds", p->monitor_ms / 1000);
+	put_bool(out, "suspend", p->suspend);
+	put_bool(out, "keepWhenGone", s->kept || prune_disabled(s->spec));
+	put_bool(out, "stalled", p->stalled);
+	put_bool(out, "removing", p->removing);
+	return out;
+}
+
+/* --- what is not converged ------------------------------------------------------------------- */
+
+/* Why a desired or running cell is not where it should be; NULL: it is. */
+static const char *lag_of(const struct plan_service *service, const struct plan_node *node,
+			  const struct plan_cell *cell)
+{
+	const struct plan_fact *f = &cell->fact;
+	if (!cell->desired)
+		return f->seen != PLAN_SEEN_NONE && !digest_is_none(&f->running) ? "Stopping"
+										 : NULL;
+	if (!node->reachable)
+		return "NodeUnreachable";
+	if (f->seen == PLAN_SEEN_FAILED)
+		return "TaskFailing";
+	if (cell->waiting)
+		return "WaitsForTurn";
+	if (digest_is_none(&f->assigned))
+		return "NotAssigned";
+	if (!f->acknowledged)
+		return "NotAcknowledged";
+	if (!digest_equal(&f->running, &service->target))
+		return f->seen == PLAN_SEEN_NONE ? "NotStarted" : "Updating";
+	return f->seen == PLAN_SEEN_READY ? NULL : "NotReady";
+}
+
+static json_t *lagging_json(const struct control *c, const struct service_state *s,
+			    const struct plan_node *node, const struct plan_cell *cell,
+			    const char *reason)
+{
+	const struct node_record *record = map_get(c->nodes, node->name);
+	const struct wire_task *task = record ? node_observed_task(record, s) : NULL;
+	json_t *item = json_object();
+	put_text(item, "node", node->name);
+	put_text(item, "reason", reason);
+	if (cell->fact.running_revision)
+		put_int(item, "runningRevision", cell->fact.running_revision);
+	if (task) {
+		put_text(item, "lastStatus", task_status_name(task->last_status));
+		put_text(item, "message", task->reason);
+	}
+	return item;
+}
+
+static void put_not_converged(json_t *doc, const struct control *c, const struct service_state *s,
+			      struct arena *scratch)
+{
+	json_t *list = json_array();
+	plan_node_id *ids;
+	uint32_t count = planner_nodes(c->planner, scratch, &ids), found = 0;
+	const struct plan_service *service = planner_service(c->planner, s->id);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct plan_node *node = planner_node(c->planner, ids[i]);
+		struct plan_cell cell = planner_cell(c->planner, s->id, ids[i]);
+		const char *reason = lag_of(service, node, &cell);
+		if (reason && found++ < REPORT_NOT_CONVERGED_MAX)
+			json_array_append_new(list, lagging_json(c, s, node, &cell, reason));
+	}
+	put_int(doc, "notConvergedCount", found);
+	put(doc, "notConverged", list);
+}
+
+json_t *report_service(const struct control *c, const struct service_state *s,
+		       struct arena *scratch)
+{
+	json_t *doc = json_object();
+	put_text(doc, "apiVersion", "muster/v1");
+	put_text(doc, "kind", "ServiceStatus");
+	put_arn(doc, "serviceArn", "service", s->cluster, s->name);
+	put_text(doc, "serviceName", s->name);
+	put_textf(doc, "clusterArn", "cluster/%s", s->cluster);
+	put_text(doc, "status", s->removing ? "DRAINING" : "ACTIVE");
+	if (s->content)
+		put_textf(doc, "taskDefinition", "%s:%u", s->content->family, s->content->revision);
+	put_counts(doc, c, s);
+	put(doc, "conditions", conditions_json(&s->conditions));
+	put(doc, "deployments", deployments_json(c, s));
+	if (s->id != PLAN_NONE && fleet_known(c))
+		put_not_converged(doc, c, s, scratch);
+	put_spec(doc, c, s);
+	put_time(doc, "createdAt", s->created_unix_ms);
+	put(doc, "events", events_json(&s->events));
+	if (s->id != PLAN_NONE)
+		put(doc, "placement", placement_json(c, s));
+	return doc;
+}
