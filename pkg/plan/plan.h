@@ -9,20 +9,31 @@
  *
  * Rules (DESIGN section 6; reference sections 1.1 to 1.5):
  *  - placed = node in the service's cluster, ACTIVE, registered, all constraints true, an engine
- * and the capabilities that the task needs, resources and static host ports that fit, in order of
- * (priority descending, cluster, name), no preemption.
+ *    and the capabilities that the task needs, resources and static host ports that fit, in order
+ *    of (priority descending, cluster, name), no preemption: what is there goes before what starts.
  *  - "May stay" asks only cluster, state and constraints (dynamic subjects are unknown there, and
- *    unknown stays); "may start" asks all, reachability included.
- *  - A node that is unreachable, or whose observed document was never read, gets no changes at all.
+ *    unknown stays); "may start" asks all, reachability included. An update asks what a start asks,
+ *    but for dynamic subjects: where the target cannot run, what is assigned stays.
+ *  - Dynamic subjects are about the assignments of services earlier in that order.
+ *  - A node that is unreachable or not registered, or whose observed document was never read, gets
+ *    no changes at all.
  *  - Updates (a new target where another revision is assigned) use the budget: at most
  *    max(1, D - ceil(D * minimumHealthyPercent / 100)) in flight at a time, D = placed nodes that
- * are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
- * update put and not yet acknowledged and ready. A failed update keeps its slot (until a circuit
- * breaker decides otherwise), so that a bad revision stops by itself at the budget; one whose node
- * vanished keeps it for monitorSeconds. A node that was broken or had no task before its update
- * uses no budget.
+ *    are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
+ *    update put and not yet acknowledged and ready. A failed update keeps its slot (until a circuit
+ *    breaker decides otherwise), so that a bad revision stops by itself at the budget, and another
+ *    target is tried there first; one whose node vanished keeps it for monitor_ms. A node whose
+ *    task was down before its update (failed, not running, or not there) uses no budget.
  *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
- *  - suspended services and those without content (stalled) change nothing.
+ *  - suspended services and those without content (stalled) change nothing; removing goes before
+ *    both.
+ *  - Host ports 22, 2375, 2376 and 51678 to 51680 (TCP) are given to no container, as in ECS. A
+ *    native process may have them: it may well be the node's own sshd.
+ *
+ * In flight is read from the facts alone, so that a restart of the controller forgets no update.
+ * The price: a task that breaks long after its update cannot be told from a failed update, and
+ * takes a slot. A caller that knows an update to be over (it was ready once) tells replaces = 0
+ * from then on.
  *
  * The planner counts its answers as done: the caller puts them into desired documents, and where a
  * put failed for good, tells the planner by planner_fact_set() what is really assigned.
@@ -49,6 +60,9 @@ struct plan_service {
 	struct task_resources resources;
 	const intern_id *capabilities; /* what a node must offer */
 	uint32_t capability_count;
+	/* What a task takes in its node's desired document: summed up to LIMIT_DOCUMENT_BYTES as a
+	 * resource is; what does not fit is PLAN_NODE_FULL. */
+	uint32_t document_bytes;
 	intern_id task_group_service, task_group_family; /* "service:NAME", "family:NAME" */
 	struct digest target; /* task_target_digest() of what the applied commit wants */
 	uint32_t revision;
@@ -175,7 +189,7 @@ void planner_run(struct planner *planner, int64_t now_ms, struct arena *arena,
 		 struct plan_result *result);
 
 /* As of the last run. The order of services is (priority descending, cluster, name); of nodes by
- * name. */
+ * name. Pointers are valid until the next planner_service_set() or planner_node_set(). */
 const struct plan_service *planner_service(const struct planner *planner, plan_service_id id);
 const struct plan_node *planner_node(const struct planner *planner, plan_node_id id);
 uint32_t planner_services(const struct planner *planner, struct arena *arena,
@@ -186,8 +200,9 @@ struct plan_cell planner_cell(const struct planner *planner, plan_service_id ser
 			      plan_node_id node);
 
 /*
- * Every reason at once why the node does not run the service (none when it is placed): kind and a
- * sentence, e.g. "attribute:env == prod: env is dev", "needs 512 MiB of memory, 100 MiB remain".
+ * Every reason at once why the node does not run the service, or why it keeps an older revision
+ * (none when it is placed): kind and a sentence, e.g. "attribute:env == prod: env is dev", "needs
+ * 512 MiB of memory, 100 MiB remain".
  */
 struct plan_why {
 	enum plan_reason reason;

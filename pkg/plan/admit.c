@@ -1,0 +1,137 @@
+#include "plan/internal.h"
+
+/* --- what a cell counts in ------------------------------------------------------------------- */
+
+/* The task that is assigned is there, and ready. */
+static bool is_done(const struct cell *c)
+{
+	return c->acknowledged && c->seen == PLAN_SEEN_READY && c->running == c->assigned;
+}
+
+/*
+ * Down by our own hand: an update was put and is not done. One that failed stays so. Where the node
+ * vanished it is so for monitor_ms; that moment is remembered as one to plan again at.
+ */
+static bool is_in_flight(struct planner *p, const struct service *s, const struct node *n,
+			 const struct cell *c)
+{
+	if (!c->assigned || !c->replaces || c->broken_before || is_done(c))
+		return false;
+	if (n->spec.reachable)
+		return true;
+	int64_t until_ms = n->gone_at_ms + s->spec.monitor_ms;
+	if (p->now_ms >= until_ms)
+		return false;
+	if (until_ms < p->expires_at_ms)
+		p->expires_at_ms = until_ms;
+	return true;
+}
+
+#define BIT(tally) (1u << (tally))
+
+static unsigned tally_observed(const struct service *s, const struct cell *c)
+{
+	bool waits = c->seen == PLAN_SEEN_PENDING || (c->assigned && c->seen == PLAN_SEEN_NONE);
+	bool updated = c->assigned && c->assigned == s->target && c->acknowledged;
+	return (is_alive(c) ? BIT(TALLY_RUNNING) : 0) | (waits ? BIT(TALLY_PENDING) : 0) |
+	       (c->seen == PLAN_SEEN_FAILED ? BIT(TALLY_FAILED) : 0) |
+	       (updated ? BIT(TALLY_UPDATED) : 0) | (updated && is_done(c) ? BIT(TALLY_READY) : 0);
+}
+
+static unsigned tally_of(struct planner *p, const struct service *s, const struct node *n,
+			 const struct cell *c)
+{
+	if (n->spec.state == NODE_INACTIVE)
+		return 0;
+	unsigned bits = tally_observed(s, c);
+	bool in_flight = is_in_flight(p, s, n, c);
+	if (in_flight)
+		bits |= BIT(TALLY_IN_FLIGHT);
+	if (!c->desired) {
+		if (s->cluster == n->cluster)
+			bits |= BIT(TALLY_EXCLUDED);
+		if (c->reason == PLAN_CONSTRAINT && c->truth == TRUTH_ABSENT)
+			bits |= BIT(TALLY_ABSENT);
+		return bits;
+	}
+	bits |= BIT(TALLY_DESIRED);
+	if (!n->spec.reachable)
+		return bits | BIT(TALLY_UNREACHABLE);
+	if (is_done(c))
+		bits |= BIT(TALLY_HEALTHY);
+	if (c->reason == PLAN_PLACED && c->assigned != s->target)
+		bits |= in_flight || !is_alive(c) ? BIT(TALLY_FREE) : BIT(TALLY_COSTLY);
+	return bits;
+}
+
+static void tally_set(struct service *s, struct cell *c, unsigned bits)
+{
+	for (unsigned changed = c->tally ^ bits; changed; changed &= changed - 1) {
+		int i = __builtin_ctz(changed);
+		s->count[i] += bits >> i & 1 ? 1 : UINT32_MAX; /* 1 less */
+	}
+	c->tally = (uint16_t)bits;
+}
+
+void tally_cell(struct planner *p, struct service *s, const struct node *n, struct cell *c)
+{
+	unsigned bits = tally_of(p, s, n, c);
+	if (bits == c->tally)
+		return;
+	tally_set(s, c, bits);
+	if (bits & (BIT(TALLY_FREE) | BIT(TALLY_COSTLY)) && n->rank < s->scan_from)
+		s->scan_from = n->rank;
+}
+
+void tally_drop(struct service *s, struct cell *c)
+{
+	tally_set(s, c, 0);
+}
+
+/* --- updates within the budget --------------------------------------------------------------- */
+
+uint32_t admit_budget(const struct service *s)
+{
+	uint64_t d = s->count[TALLY_HEALTHY] + s->count[TALLY_IN_FLIGHT];
+	uint64_t keep = (d * s->spec.min_healthy_percent + 99) / 100;
+	return d > keep + 1 ? (uint32_t)(d - keep) : 1;
+}
+
+/*
+ * What is down by our own hand stays so, in its slot. What was down before is not our doing: it
+ * neither takes a slot nor blocks.
+ */
+static void update(struct planner *p, struct service *s, const struct node *n, struct cell *c)
+{
+	bool in_flight = c->tally & BIT(TALLY_IN_FLIGHT);
+	c->broken_before = !in_flight && !is_alive(c);
+	c->replaces = target_at(s, c->assigned)->revision;
+	target_unref(s, c->assigned);
+	c->assigned = s->target;
+	s->targets.items[s->target - 1].refs++;
+	c->acknowledged = false;
+	change_mark(p, n, c, PLAN_UPDATE);
+	tally_cell(p, s, n, c);
+}
+
+/* All that cost nothing; of the others, as many as there are slots, by node name. */
+void admit_service(struct planner *p, struct service *s)
+{
+	uint32_t budget = admit_budget(s), in_flight = s->count[TALLY_IN_FLIGHT];
+	uint32_t slots = budget > in_flight ? budget - in_flight : 0;
+	uint32_t rank = s->scan_from, waiting_from = UINT32_MAX;
+	while (s->count[TALLY_FREE] || (slots && s->count[TALLY_COSTLY])) {
+		assert(rank < p->node_order.len);
+		const struct node *n = &p->nodes.items[p->node_order.items[rank]];
+		struct cell *c = cell_at(p, n, s);
+		bool costly = c->tally & BIT(TALLY_COSTLY);
+		if (costly && !slots && waiting_from == UINT32_MAX)
+			waiting_from = rank;
+		if (c->tally & BIT(TALLY_FREE) || (costly && slots)) {
+			slots -= costly;
+			update(p, s, n, c);
+		}
+		rank++;
+	}
+	s->scan_from = waiting_from < rank ? waiting_from : rank;
+}

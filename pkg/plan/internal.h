@@ -1,0 +1,194 @@
+/*
+ * internal: the tables of the planner and what its files share. Private to plan.
+ *
+ * A node has a row of cells, one for each slot of a service. A cell is small (16 bytes; a million
+ * of them are the fleet that muster is made for), and a row lies together, so that placing a node
+ * walks memory in order. The digests of what is assigned and what runs are numbers into a table of
+ * the service. What is counted (desired, in flight, ...) is a bit of the cell and a sum of the
+ * service: a change of one cell moves only the sums of the bits that changed.
+ */
+#ifndef MUSTER_PLAN_INTERNAL_H
+#define MUSTER_PLAN_INTERNAL_H
+
+#include "plan/plan.h"
+
+#include <assert.h>
+
+/* What a cell counts in. */
+enum tally {
+	TALLY_DESIRED,
+	TALLY_RUNNING,
+	TALLY_PENDING,
+	TALLY_READY,
+	TALLY_UPDATED,
+	TALLY_IN_FLIGHT,
+	TALLY_FAILED,
+	TALLY_UNREACHABLE,
+	TALLY_EXCLUDED,
+	TALLY_ABSENT,
+	TALLY_HEALTHY, /* reachable and ready on what is assigned: part of D */
+	TALLY_FREE,    /* to be updated, and that takes no slot of the budget */
+	TALLY_COSTLY,  /* to be updated within the budget */
+	TALLY_COUNT
+};
+
+/* All constraints together, about what does not change by placing. */
+enum truth {
+	TRUTH_FALSE,
+	TRUTH_ABSENT,  /* false, and the node lacks an attribute that is asked for */
+	TRUTH_UNKNOWN, /* depends on dynamic subjects */
+	TRUTH_TRUE,
+};
+
+struct cell {
+	uint32_t assigned, running; /* struct service.targets, 0: none */
+	uint32_t replaces;
+	uint16_t tally;	     /* bits of enum tally */
+	uint16_t seen : 3;   /* enum plan_seen */
+	uint16_t reason : 5; /* enum plan_reason */
+	uint16_t truth : 2;  /* enum truth */
+	uint16_t change : 2; /* 1 + enum plan_change_kind, of the present run */
+	uint16_t broken_before : 1;
+	uint16_t acknowledged : 1;
+	uint16_t desired : 1;
+};
+_Static_assert(sizeof(struct cell) == 16, "a million cells are 16 MB");
+_Static_assert(TALLY_COUNT <= 16 && PLAN_REASON_COUNT <= 32, "they fit into their bits");
+
+/* What a digest that cells name stands for. */
+struct target {
+	struct digest digest;
+	uint32_t revision;
+	uint32_t refs; /* 0: free */
+};
+
+/* What tasks take of a node, summed. Sums are wider than parts: they cannot overflow. */
+struct load {
+	uint64_t cpu_units, memory_mib, document_bytes;
+	uint32_t tasks;
+};
+
+struct service {
+	bool used;
+	bool dirty;	    /* all its cells are to be asked again */
+	bool has_ports;	    /* now, or when its claims were accounted */
+	bool reserved_port; /* one that no node gives */
+	bool dynamic;
+	enum plan_reason halt; /* PLAN_SUSPENDED, _STALLED, _REMOVING; PLAN_PLACED: none */
+	intern_id cluster;
+	uint32_t target;    /* 0: stalled */
+	struct load need;   /* of one task */
+	struct load taken;  /* by one task in the nodes' sums, as of the last run */
+	uint32_t scan_from; /* no candidate for an update stands before this rank */
+	uint32_t count[TALLY_COUNT];
+	VEC(struct target) targets; /* id - 1 is the index */
+	struct plan_service spec;   /* its pointers: into memory */
+	struct arena memory;
+};
+
+enum dirty { DIRTY_NOT, DIRTY_FIT, DIRTY_ALL };
+
+struct node {
+	bool used;
+	bool open;  /* may change: registered, reachable, observed */
+	bool tight; /* something was refused for want of room */
+	bool in_order;
+	enum dirty dirty;
+	intern_id cluster;
+	uint32_t rank; /* in order of names, as of the present run */
+	struct load load;
+	int64_t gone_at_ms; /* when the planner first saw it unreachable; -1: reachable */
+	struct cell *cells; /* planner.stride of them */
+	struct expr_facts facts;
+	struct plan_node spec; /* its pointers: into memory */
+	struct arena memory;
+};
+
+#define PORTS 65536
+
+struct planner {
+	struct intern *intern;
+	VEC(struct service) services;
+	VEC(struct node) nodes;
+	struct map *service_ids, *node_ids; /* "CLUSTER/NAME", "NAME" -> id + 1 */
+	VEC(plan_service_id) free_services;
+	VEC(plan_node_id) free_nodes;
+	VEC(plan_service_id) service_order;   /* (priority descending, cluster, name) */
+	VEC(plan_node_id) node_order;	      /* by name */
+	size_t sorted_services, sorted_nodes; /* those behind came after the last run */
+	bool services_sorted, ranks_valid;
+	uint32_t stride; /* cells a node */
+
+	VEC(plan_node_id) dirty_nodes; /* may hold some twice, or removed ones */
+	uint32_t dirty_services;       /* how many */
+	uint32_t dynamic_services;
+	int64_t now_ms;	       /* of the present run */
+	int64_t expires_at_ms; /* when the next slot of a vanished node is freed */
+
+	/* Scratch of a run. */
+	VEC(uint64_t) touched; /* ranks of nodes with changes: a bit set */
+	size_t changes;
+	intern_id *groups;		   /* two a service */
+	uint64_t port_bits[2][PORTS / 64]; /* tcp, udp; all zero between nodes */
+};
+
+static inline struct service *service_at(const struct planner *p, plan_service_id id)
+{
+	assert(id < p->services.len && p->services.items[id].used);
+	return &p->services.items[id];
+}
+
+static inline struct node *node_at(const struct planner *p, plan_node_id id)
+{
+	assert(id < p->nodes.len && p->nodes.items[id].used);
+	return &p->nodes.items[id];
+}
+
+static inline struct cell *cell_at(const struct planner *p, const struct node *n,
+				   const struct service *s)
+{
+	return &n->cells[s - p->services.items];
+}
+
+static inline bool is_alive(const struct cell *c)
+{
+	return c->seen == PLAN_SEEN_RUNNING || c->seen == PLAN_SEEN_READY;
+}
+
+/* For a place on the node: it has one, or will keep one. */
+static inline bool takes_room(const struct cell *c)
+{
+	return c->assigned || c->desired;
+}
+
+/* target.c: the table of digests of a service */
+uint32_t target_ref(struct service *s, const struct digest *digest, uint32_t revision);
+void target_unref(struct service *s, uint32_t id);
+const struct target *target_at(const struct service *s, uint32_t id); /* id 0: none at all */
+
+/* order.c: services and nodes in their order */
+void order_refresh(struct planner *p);
+void order_drop_service(struct planner *p, plan_service_id id);
+void order_drop_node(struct planner *p, plan_node_id id);
+
+/* place.c */
+enum truth place_truth(const struct planner *p, const struct service *s, const struct node *n);
+/* Facts of the node as the service at that position of the order may ask them: over the assignments
+ * of those before it. groups: room for two a service. */
+struct expr_facts place_facts(const struct planner *p, const struct node *n, size_t position,
+			      intern_id *groups);
+bool place_offers(const struct node *n, intern_id capability);
+bool place_port_reserved(enum engine_kind engine, bool udp, uint16_t port);
+void load_add(struct load *sum, const struct load *part);
+void place_node(struct planner *p, struct node *n);
+void place_cell(struct planner *p, struct node *n, struct service *s);
+void change_mark(struct planner *p, const struct node *n, struct cell *c,
+		 enum plan_change_kind kind);
+
+/* admit.c */
+void tally_cell(struct planner *p, struct service *s, const struct node *n, struct cell *c);
+void tally_drop(struct service *s, struct cell *c); /* it counts in nothing any more */
+uint32_t admit_budget(const struct service *s);
+void admit_service(struct planner *p, struct service *s);
+
+#endif
