@@ -199,7 +199,7 @@ static bool is_still(int fd, int dir_fd, const char *name)
 	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-int fs_lock_at(int dir_fd, const char *name, struct err *err)
+int fs_lock_at(int dir_fd, const char *name, bool wait, struct err *err)
 {
 	for (;;) {
 		int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -207,7 +207,11 @@ int fs_lock_at(int dir_fd, const char *name, struct err *err)
 			err_set(err, errno, "open '%s'", name);
 			return -1;
 		}
-		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int rc;
+		do
+			rc = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+		while (rc != 0 && errno == EINTR);
+		if (rc != 0) {
 			err_set(err, errno, "lock '%s'", name);
 			close(fd);
 			return -1;
@@ -220,5 +224,5 @@ int fs_lock_at(int dir_fd, const char *name, struct err *err)
 
 int fs_lock(const char *path, struct err *err)
 {
-	return fs_lock_at(AT_FDCWD, path, err);
+	return fs_lock_at(AT_FDCWD, path, false, err);
 }

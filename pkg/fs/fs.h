@@ -59,11 +59,11 @@ bool fs_list(const char *path, struct arena *arena, const char ***names, size_t 
 	     struct err *err);
 
 /*
- * flock(LOCK_EX | LOCK_NB) on path, made with mode 0600 when absent; held until the descriptor is
- * closed. -1: err, EWOULDBLOCK = another has it.
+ * flock(LOCK_EX) on path, made with mode 0600 when absent; held until the descriptor is closed.
+ * -1: err; without waiting EWOULDBLOCK = another has it.
  */
 int fs_lock(const char *path, struct err *err);
-int fs_lock_at(int dir_fd, const char *name, struct err *err);
+int fs_lock_at(int dir_fd, const char *name, bool wait, struct err *err);
 
 /*
  * Is path, or where it does not exist its nearest ancestor, on a network file system, where inotify

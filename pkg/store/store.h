@@ -7,8 +7,10 @@
  * deadline for each request, and answers on the loop's thread: a store that hangs never delays its
  * caller.
  *
- * Keys are "nodes/NODE", "alive/NODE", "desired/NODE", "observed/NODE", "controller/...": segments
- * are names (name_valid(), and '~' inside). Values are at most LIMIT_DOCUMENT_BYTES.
+ * Keys are "nodes/NODE", "desired/NODE", "observed/NODE", "controller/NAME",
+ * "controller/families/NAME" and "controller/services/NAME~NAME", where NODE and NAME are
+ * name_valid() (but not "controller/lock"); anything else is EINVAL. "alive/NODE" is made by beat()
+ * and can be removed. Values are at most LIMIT_DOCUMENT_BYTES (more: EFBIG).
  *
  * Always holds: readers see a value whole or not at all. A put that returned an error may have
  * happened. Watches are hints: a missed one costs time, never correctness; who watches also lists
@@ -76,15 +78,20 @@ struct store_ops {
 	/* One controller at a time, for as long as the process lives; EWOULDBLOCK: another one. */
 	bool (*lock_controller)(void *self, struct err *err);
 	/*
-	 * Loop thread only. Call changed(arg, key) on every change below the prefixes, from any
-	 * thread's or machine's writes; key NULL: look at everything. needs_poll: the back end
-	 * cannot watch (a network file system), so the caller relists every
-	 * STORE_RELIST_NETWORK_FS_MS.
+	 * Can WHERE not be watched (a network file system)? Then the caller relists every
+	 * STORE_RELIST_NETWORK_FS_MS instead. Also before there is a store.
 	 */
-	bool (*watch)(void *self, struct loop *loop, const char *const *prefixes, size_t count,
-		      void (*changed)(void *arg, const char *key), void *arg, bool *needs_poll,
-		      struct err *err);
-	void (*unwatch)(void *self);
+	bool (*needs_poll)(const char *where);
+	/*
+	 * On the loop's thread, without blocking, and apart from self: call changed(arg, key) on
+	 * every change below the prefixes ("nodes/", "observed/", "desired/NODE": never below
+	 * "controller/"), whoever makes it; key NULL: look at everything. Also before there is a
+	 * store: changed(arg, NULL) when it is there.
+	 */
+	bool (*watch)(const char *where, struct loop *loop, const char *const *prefixes,
+		      size_t count, void (*changed)(void *arg, const char *key), void *arg,
+		      void **watch, struct err *err);
+	void (*unwatch)(void *watch);
 };
 
 extern const struct store_ops store_dir_ops; /* store/dir.c */
@@ -109,15 +116,28 @@ typedef void (*store_answered)(void *arg, const struct store_answer *answer);
 struct store;
 
 /*
- * Make a store for the url and begin to open it; requests wait for that, and an open that fails is
- * tried again for each (with answers that say why meanwhile). ops NULL: by the url's scheme. Never
- * fails but for an unknown scheme.
+ * Make a store for the url; the first request opens it. An open that fails is tried again by each
+ * request (which then answers why), and so is one after which the store was away (ENOENT, ESTALE, a
+ * broken connection): the next request opens it anew, with the fleet id that it had, and locks it
+ * again if it was locked. ops NULL: by the url's scheme. NULL with err set: unknown scheme, or no
+ * thread to be had.
  */
 struct store *store_new(struct loop *loop, const struct store_ops *ops, const char *url,
 			enum store_role role, const char *fleet, struct err *err);
-/* Drops requests under way without an answer; a back end that hangs keeps its thread. */
+/*
+ * Drops requests under way without an answer. Waits a moment for the back end to close, so that its
+ * controller's lock is free again; one that hangs keeps its thread.
+ */
 void store_free(struct store *store);
+/*
+ * How long the back end may take for one request (STORE_DEADLINE_MS); waiting behind others does
+ * not count. When it runs out, that request and all behind it answer ETIMEDOUT, and so do new ones,
+ * at once, until the back end has come back. What it then says is dropped: a put that timed out may
+ * still happen, before anything that is asked later.
+ */
+void store_set_deadline(struct store *store, int64_t deadline_ms);
 
+/* All of them answer later, in the order in which they were asked; arguments are copied. */
 void store_open(struct store *store, store_answered done, void *arg); /* answer: fleet */
 void store_get(struct store *store, const char *key, store_answered done, void *arg);
 void store_put(struct store *store, const char *key, const void *bytes, size_t len, unsigned flags,
@@ -129,7 +149,11 @@ void store_cas(struct store *store, const char *key, const void *old, size_t old
 void store_beat(struct store *store, const char *node, store_answered done, void *arg);
 void store_beats(struct store *store, store_answered done, void *arg);
 void store_lock_controller(struct store *store, store_answered done, void *arg);
-/* After a successful open; again after the store was away. See store_ops.watch. */
+/*
+ * Watch (see store_ops.watch), in place of what was watched before: at the start, and again after
+ * the store was away. Only when a request has been answered is it known whether the store can be
+ * watched: before that *needs_poll is true and nothing is watched.
+ */
 bool store_watch(struct store *store, const char *const *prefixes, size_t count,
 		 void (*changed)(void *arg, const char *key), void *arg, bool *needs_poll,
 		 struct err *err);
