@@ -12,12 +12,12 @@ static int ask(struct cli *cli, enum command_kind kind, const char *argument)
 	struct command command = { .kind = kind, .argument = argument };
 	const char *name = command_encode(&command, &cli->arena);
 	if (!name)
-		return fail(EXIT_USAGE, "'%s' is not a name", argument);
+		return say_error(EXIT_USAGE, "'%s' is not a name", argument);
 	const char *dir = fs_join(&cli->arena, cli->state, COMMANDS_DIR);
 	struct err err;
 	if (!fs_mkdirs(dir, 0755, &err) ||
 	    !fs_write(fs_join(&cli->arena, dir, name), "", 0, 0644, 0, NULL, &err))
-		return fail(EXIT_SYSTEM, "%s", err.text);
+		return say_error(EXIT_SYSTEM, "%s", err.text);
 	int64_t age = status_age_s(cli->status);
 	if (age < 0 || age > 30)
 		warn("musterd does not seem to run; it will act on this when it does");

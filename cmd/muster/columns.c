@@ -42,19 +42,19 @@ CELL(state_cell)
 }
 
 const struct column service_columns[] = {
-	{ "NAME", name_cell },
-	{ "CLUSTER", cluster_cell },
-	{ "DESIRED", desired_cell },
-	{ "RUNNING", running_cell },
-	{ "READY", ready_cell },
-	{ "PENDING", pending_cell, true },
-	{ "FAILED", failed_cell, true },
-	{ "UNREACHABLE", unreachable_cell, true },
-	{ "EXCLUDED", excluded_cell, true },
-	{ "PRIORITY", priority_cell, true },
-	{ "REVISION", taskdef_cell },
-	{ "STATE", state_cell },
-	{ 0 },
+	{ .header = "NAME", .cell = name_cell },
+	{ .header = "CLUSTER", .cell = cluster_cell },
+	{ .header = "DESIRED", .cell = desired_cell },
+	{ .header = "RUNNING", .cell = running_cell },
+	{ .header = "READY", .cell = ready_cell },
+	{ .header = "PENDING", .cell = pending_cell, .wide = true },
+	{ .header = "FAILED", .cell = failed_cell, .wide = true },
+	{ .header = "UNREACHABLE", .cell = unreachable_cell, .wide = true },
+	{ .header = "EXCLUDED", .cell = excluded_cell, .wide = true },
+	{ .header = "PRIORITY", .cell = priority_cell, .wide = true },
+	{ .header = "REVISION", .cell = taskdef_cell },
+	{ .header = "STATE", .cell = state_cell },
+	{ .header = NULL },
 };
 
 /* --- nodes -------------------------------------------------------------------------------------
@@ -123,18 +123,18 @@ CELL(node_conditions_cell)
 }
 
 const struct column node_columns[] = {
-	{ "NAME", name_cell },
-	{ "CLUSTER", cluster_cell },
-	{ "STATUS", status_cell },
-	{ "CONNECTED", connected_cell },
-	{ "RUNNING", running_tasks_cell },
-	{ "PENDING", pending_tasks_cell },
-	{ "VERSION", version_cell, true },
-	{ "CPU", cpu_cell, true },
-	{ "MEMORY", memory_cell, true },
-	{ "CONDITIONS", node_conditions_cell, true },
-	{ "ATTRIBUTES", attributes_cell },
-	{ 0 },
+	{ .header = "NAME", .cell = name_cell },
+	{ .header = "CLUSTER", .cell = cluster_cell },
+	{ .header = "STATUS", .cell = status_cell },
+	{ .header = "CONNECTED", .cell = connected_cell },
+	{ .header = "RUNNING", .cell = running_tasks_cell },
+	{ .header = "PENDING", .cell = pending_tasks_cell },
+	{ .header = "VERSION", .cell = version_cell, .wide = true },
+	{ .header = "CPU", .cell = cpu_cell, .wide = true },
+	{ .header = "MEMORY", .cell = memory_cell, .wide = true },
+	{ .header = "CONDITIONS", .cell = node_conditions_cell, .wide = true },
+	{ .header = "ATTRIBUTES", .cell = attributes_cell },
+	{ .header = NULL },
 };
 
 /* --- tasks -------------------------------------------------------------------------------------
@@ -184,12 +184,18 @@ CELL(task_reason_cell)
 }
 
 const struct column task_columns[] = {
-	{ "TASK", task_id_cell },	 { "SERVICE", task_service_cell },
-	{ "NODE", name_cell },		 { "CLUSTER", cluster_cell, true },
-	{ "STATUS", last_status_cell },	 { "READY", task_ready_cell },
-	{ "HEALTH", health_cell, true }, { "REVISION", task_revision_cell },
-	{ "RESTARTS", restarts_cell },	 { "PID", task_pid_cell, true },
-	{ "REASON", task_reason_cell },	 { 0 },
+	{ .header = "TASK", .cell = task_id_cell },
+	{ .header = "SERVICE", .cell = task_service_cell },
+	{ .header = "NODE", .cell = name_cell },
+	{ .header = "CLUSTER", .cell = cluster_cell, .wide = true },
+	{ .header = "STATUS", .cell = last_status_cell },
+	{ .header = "READY", .cell = task_ready_cell },
+	{ .header = "HEALTH", .cell = health_cell, .wide = true },
+	{ .header = "REVISION", .cell = task_revision_cell },
+	{ .header = "RESTARTS", .cell = restarts_cell },
+	{ .header = "PID", .cell = task_pid_cell, .wide = true },
+	{ .header = "REASON", .cell = task_reason_cell },
+	{ .header = NULL },
 };
 
 /* --- task definitions, events ------------------------------------------------------------------
@@ -223,13 +229,13 @@ CELL(users_cell)
 }
 
 const struct column taskdef_columns[] = {
-	{ "FAMILY", name_cell },
-	{ "CLUSTER", cluster_cell },
-	{ "REVISION", definition_revision_cell },
-	{ "STATUS", definition_status_cell },
-	{ "REGISTERED", definition_time_cell },
-	{ "SERVICES", users_cell },
-	{ 0 },
+	{ .header = "FAMILY", .cell = name_cell },
+	{ .header = "CLUSTER", .cell = cluster_cell },
+	{ .header = "REVISION", .cell = definition_revision_cell },
+	{ .header = "STATUS", .cell = definition_status_cell },
+	{ .header = "REGISTERED", .cell = definition_time_cell },
+	{ .header = "SERVICES", .cell = users_cell },
+	{ .header = NULL },
 };
 
 TEXT_CELL(created_cell, "createdAt")
@@ -239,11 +245,11 @@ TEXT_CELL(event_node_cell, "node")
 TEXT_CELL(message_cell, "message")
 
 const struct column event_columns[] = {
-	{ "TIME", created_cell },
-	{ "TYPE", event_type_cell },
-	{ "EVENT", event_name_cell, true },
-	{ "SERVICE", name_cell, true },
-	{ "NODE", event_node_cell, true },
-	{ "MESSAGE", message_cell },
-	{ 0 },
+	{ .header = "TIME", .cell = created_cell },
+	{ .header = "TYPE", .cell = event_type_cell },
+	{ .header = "EVENT", .cell = event_name_cell, .wide = true },
+	{ .header = "SERVICE", .cell = name_cell, .wide = true },
+	{ .header = "NODE", .cell = event_node_cell, .wide = true },
+	{ .header = "MESSAGE", .cell = message_cell },
+	{ .header = NULL },
 };

@@ -177,15 +177,16 @@ static void print_table(struct cli *cli, const struct resource *resource, const 
 	bool wide = strcmp(options.output, "wide") == 0;
 	const char *headers[COLUMNS_MAX];
 	const struct column *shown[COLUMNS_MAX];
-	struct report_table table = { .headers = headers };
+	size_t columns = 0;
 	for (const struct column *c = resource->columns; c->header; c++) {
 		if (c->wide && !wide)
 			continue;
-		shown[table.columns] = c;
-		headers[table.columns++] = c->header;
+		headers[columns] = c->header;
+		shown[columns++] = c;
 	}
+	struct report_table table = { .headers = headers, .columns = columns };
 	for (size_t i = 0; i < rows->items.len; i++)
-		for (size_t c = 0; c < table.columns; c++)
+		for (size_t c = 0; c < columns; c++)
 			*vec_push(&table.cells) =
 				shown[c]->cell(&cli->arena, &rows->items.items[i]);
 	struct buf out = { 0 };
@@ -239,14 +240,14 @@ static int run(struct cli *cli, const struct flags_args *args)
 	struct world_filter *filter = NULL;
 	struct expr_error error;
 	if (!resource)
-		return fail(EXIT_USAGE,
-			    "cannot get '%s': one of services, nodes, tasks, taskdefs, events",
-			    args->items[0]);
+		return say_error(EXIT_USAGE,
+				 "cannot get '%s': one of services, nodes, tasks, taskdefs, events",
+				 args->items[0]);
 	if (options.filter && resource->take != take_nodes && resource->take != take_tasks)
-		return fail(EXIT_USAGE, "--filter is for nodes and tasks");
+		return say_error(EXIT_USAGE, "--filter is for nodes and tasks");
 	if (options.filter && !(filter = world_filter_new(options.filter, &error)))
-		return fail(EXIT_INVALID, "--filter: %s\n  %s\n  %*s", error.text, options.filter,
-			    (int)error.offset + 1, "^");
+		return say_error(EXIT_INVALID, "--filter: %s\n  %s\n  %*s", error.text,
+				 options.filter, (int)error.offset + 1, "^");
 	int code = get(cli, resource, args->count > 1 ? args->items[1] : NULL, filter);
 	world_filter_free(filter);
 	return code;

@@ -25,37 +25,42 @@ static const struct flag global_flags[] = {
 	  .offset = offsetof(struct cli, cluster) },
 };
 
-static void say(const char *prefix, const char *fmt, va_list args)
+static void say(const char *prefix, struct buf *text)
 {
-	fputs(prefix, stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s%s\n", prefix, buf_str(text));
+	buf_release(text);
 }
 
-int fail(enum exit_code code, const char *fmt, ...)
+int say_error(enum exit_code code, const char *fmt, ...)
 {
+	struct buf text = { 0 };
 	va_list args;
 	va_start(args, fmt);
-	say("muster: ", fmt, args);
+	buf_vaddf(&text, fmt, args);
 	va_end(args);
+	say("muster: ", &text);
 	return code;
 }
 
 bool complain(const char *fmt, ...)
 {
+	struct buf text = { 0 };
 	va_list args;
 	va_start(args, fmt);
-	say("muster: ", fmt, args);
+	buf_vaddf(&text, fmt, args);
 	va_end(args);
+	say("muster: ", &text);
 	return false;
 }
 
 void warn(const char *fmt, ...)
 {
+	struct buf text = { 0 };
 	va_list args;
 	va_start(args, fmt);
-	say("muster: warning: ", fmt, args);
+	buf_vaddf(&text, fmt, args);
 	va_end(args);
+	say("muster: warning: ", &text);
 }
 
 void print_and_release(struct buf *out)
@@ -81,8 +86,8 @@ static const struct verb *find_verb(const char *name)
 			return verbs[i];
 	}
 	const char *near = diag_suggest(name, names, ARRAY_LEN(names));
-	fail(EXIT_USAGE, "unknown command '%s'%s%s%s\nTry 'muster --help'.", name,
-	     near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+	say_error(EXIT_USAGE, "unknown command '%s'%s%s%s\nTry 'muster --help'.", name,
+		  near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 	return NULL;
 }
 
@@ -195,7 +200,7 @@ int main(int argc, char **argv)
 	else
 		code = run_verb(&cli, argv + 1, &args);
 	if (fflush(stdout) != 0 && code == EXIT_DONE)
-		code = fail(EXIT_SYSTEM, "standard output: %s", strerror(errno));
+		code = say_error(EXIT_SYSTEM, "standard output: %s", strerror(errno));
 	arena_release(&cli.arena);
 	return code;
 }

@@ -30,7 +30,7 @@ extern const struct verb verb_get, verb_describe, verb_explain, verb_wait, verb_
 	verb_reconcile, verb_plan, verb_validate, verb_logs, verb_init;
 
 /* "muster: TEXT" on stderr; answers the code. */
-int fail(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int say_error(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool complain(const char *fmt, ...) PRINTF_LIKE(1, 2); /* the same; answers false */
 void warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Write to stdout whole, and release. */

@@ -263,7 +263,8 @@ const struct doc *status_find(struct status *status, enum doc_kind kind, const c
 	const struct doc *found = NULL;
 	for (size_t i = 0; docs && i < docs->items.len; i++) {
 		const struct doc *doc = &docs->items.items[i];
-		if (!name_matches(doc, name))
+		const char *only = status->cli->cluster;
+		if (!name_matches(doc, name) || (only && strcmp(doc->cluster, only) != 0))
 			continue;
 		if (found) {
 			complain("'%s' is ambiguous: %s/%s or %s/%s", name, found->cluster,

@@ -96,6 +96,7 @@ static bool config_parse(struct config *config, const struct buf *bytes)
 		config->document = &document;
 		ok = config_mapping(config);
 		yaml_document_delete(&document);
+		config->document = NULL;
 	} else {
 		ok = config_error(config, parser.problem_mark, "%s",
 				  parser.problem ? parser.problem : "cannot be read as YAML");

@@ -58,15 +58,16 @@ static void service_part(const struct service_state *const *services, uint32_t c
 	}
 }
 
+/* cluster and service NULL: the fleet's. */
 static void condition_part(const char *name, const struct conditions *conditions,
-			   const struct service_state *s, struct buf *out)
+			   const char *cluster, const char *service, struct buf *out)
 {
 	for (enum condition_type type = 0; type < CONDITION_TYPE_COUNT; type++) {
 		buf_addf(out, "%s{", name);
-		if (s) {
-			label(out, "cluster", s->cluster);
-			label(out, "service", s->name);
-		}
+		if (cluster)
+			label(out, "cluster", cluster);
+		if (service)
+			label(out, "service", service);
 		label(out, "type", condition_type_name(type));
 		buf_addf(out, "} %d\n", conditions->of[type].status == CONDITION_TRUE);
 	}
@@ -95,10 +96,10 @@ void report_metrics(const struct control *c, struct arena *scratch, struct buf *
 		service_part(services, count, out);
 	head(out, "muster_service_condition", "Whether the condition is True.");
 	for (uint32_t i = 0; i < count; i++)
-		condition_part("muster_service_condition", &services[i]->conditions, services[i],
-			       out);
+		condition_part("muster_service_condition", &services[i]->conditions,
+			       services[i]->cluster, services[i]->name, out);
 	head(out, "muster_fleet_condition", "Whether the condition is True.");
-	condition_part("muster_fleet_condition", &c->conditions, NULL, out);
+	condition_part("muster_fleet_condition", &c->conditions, NULL, NULL, out);
 	node_part(c, scratch, out);
 	head(out, "muster_commit_errors", "Mistakes in the commit seen last.");
 	buf_addf(out, "muster_commit_errors %zu\n", c->diags.errors);

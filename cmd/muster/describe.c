@@ -1,0 +1,307 @@
+/* muster describe: one service, node, task or task definition, for people. */
+#include "muster.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "get.h"
+
+#define LABEL_WIDTH  19
+#define EVENTS_SHOWN 10
+
+struct describe {
+	struct cli *cli;
+	struct status *status;
+	struct buf out;
+};
+
+/* --- parts -------------------------------------------------------------------------------------
+ */
+
+static void field(struct describe *d, const char *label, const char *value)
+{
+	if (value)
+		buf_addf(&d->out, "%-*s%s\n", LABEL_WIDTH, label, value);
+}
+
+static void fields(struct describe *d, const json_t *doc, const char *const (*rows)[2])
+{
+	for (; (*rows)[0]; rows++) {
+		const json_t *value = json_object_get(doc, (*rows)[1]);
+		if (json_is_string(value))
+			field(d, (*rows)[0], json_string_value(value));
+		else if (json_is_integer(value))
+			field(d, (*rows)[0], count_at(&d->cli->arena, doc, (*rows)[1]));
+		else if (json_is_boolean(value))
+			field(d, (*rows)[0], json_is_true(value) ? "yes" : "no");
+		else if (json_is_null(value))
+			field(d, (*rows)[0], "not known yet");
+	}
+}
+
+static void section(struct describe *d, const char *title)
+{
+	buf_addf(&d->out, "\n%s\n", title);
+}
+
+/* A table of some members of each object of a list. */
+static void list_table(struct describe *d, const char *title, const json_t *list,
+		       const char *const *headers, const char *const *keys, size_t columns,
+		       size_t max)
+{
+	struct report_table table = { .headers = headers, .columns = columns };
+	size_t i;
+	json_t *item;
+	if (json_array_size(list) == 0)
+		return;
+	json_array_foreach(list, i, item)
+	{
+		for (size_t c = 0; i < max && c < columns; c++) {
+			const char *text = text_at(item, keys[c]);
+			const char *number = count_at(&d->cli->arena, item, keys[c]);
+			*vec_push(&table.cells) = text ? text : number ? number : "";
+		}
+	}
+	section(d, title);
+	report_table(&table, terminal_width(), &d->out);
+	vec_release(&table.cells);
+}
+
+static void conditions(struct describe *d, const json_t *doc)
+{
+	static const char *const headers[] = { "TYPE", "STATUS", "SINCE", "REASON", "MESSAGE" };
+	static const char *const keys[] = { "type", "status", "lastTransitionTime", "reason",
+					    "message" };
+	list_table(d, "Conditions", json_object_get(doc, "conditions"), headers, keys,
+		   ARRAY_LEN(headers), SIZE_MAX);
+}
+
+static void events(struct describe *d, const json_t *doc)
+{
+	static const char *const headers[] = { "TIME", "EVENT" };
+	static const char *const keys[] = { "createdAt", "message" };
+	list_table(d, "Events", json_object_get(doc, "events"), headers, keys, ARRAY_LEN(headers),
+		   EVENTS_SHOWN);
+}
+
+static void tasks(struct describe *d, const char *title, const json_t *list, const char *node)
+{
+	const char *headers[COLUMNS_MAX];
+	struct report_table table = { .headers = headers };
+	size_t i;
+	json_t *task;
+	if (json_array_size(list) == 0)
+		return;
+	while (task_columns[table.columns].header) {
+		headers[table.columns] = task_columns[table.columns].header;
+		table.columns++;
+	}
+	json_array_foreach(list, i, task)
+	{
+		struct row row = { .cluster = "-", .name = node, .json = task };
+		for (size_t c = 0; c < table.columns; c++)
+			*vec_push(&table.cells) = task_columns[c].cell(&d->cli->arena, &row);
+	}
+	section(d, title);
+	report_table(&table, terminal_width(), &d->out);
+	vec_release(&table.cells);
+}
+
+/* --- the four ----------------------------------------------------------------------------------
+ */
+
+static void describe_service(struct describe *d, const struct doc *doc)
+{
+	static const char *const rows[][2] = {
+		{ "Name:", "serviceName" },
+		{ "Status:", "status" },
+		{ "Task definition:", "taskDefinition" },
+		{ "Desired:", "desiredCount" },
+		{ "Running:", "runningCount" },
+		{ "Ready:", "readyCount" },
+		{ "Pending:", "pendingCount" },
+		{ "Failed:", "failedCount" },
+		{ "Unreachable:", "unreachableCount" },
+		{ "Excluded:", "excludedCount" },
+		{ "Updates at a time:", "updatesAtATime" },
+		{ "Priority:", "priority" },
+		{ "Suspended:", "suspend" },
+		{ "Created:", "createdAt" },
+		{ NULL, NULL },
+	};
+	static const char *const deployment_headers[] = { "ID",	     "STATUS", "REVISION",
+							  "RUNNING", "FAILED", "STATE" };
+	static const char *const deployment_keys[] = {
+		"id", "status", "taskDefinition", "runningCount", "failedTasks", "rolloutState"
+	};
+	static const char *const lag_headers[] = { "NODE", "REASON", "STATUS", "MESSAGE" };
+	static const char *const lag_keys[] = { "node", "reason", "lastStatus", "message" };
+	size_t i;
+	json_t *item;
+	fields(d, doc->json, rows);
+	field(d, "Cluster:", doc->cluster);
+	field(d, "Manifest:", text_at(json_object_get(doc->json, "manifest"), "path"));
+	json_array_foreach(json_object_get(json_object_get(doc->json, "placement"), "constraints"),
+			   i, item) field(d, i ? "" : "Constraints:", json_string_value(item));
+	conditions(d, doc->json);
+	list_table(d, "Deployments", json_object_get(doc->json, "deployments"), deployment_headers,
+		   deployment_keys, ARRAY_LEN(deployment_headers), SIZE_MAX);
+	list_table(d, "Not converged", json_object_get(doc->json, "notConverged"), lag_headers,
+		   lag_keys, ARRAY_LEN(lag_headers), SIZE_MAX);
+	events(d, doc->json);
+}
+
+static void describe_node(struct describe *d, const struct doc *doc)
+{
+	static const char *const rows[][2] = {
+		{ "Name:", "ec2InstanceId" },
+		{ "Status:", "status" },
+		{ "Connected:", "agentConnected" },
+		{ "Registered:", "registeredAt" },
+		{ "Running tasks:", "runningTasksCount" },
+		{ "Pending tasks:", "pendingTasksCount" },
+		{ "Desired number:", "desiredNumber" },
+		{ "Seen number:", "seenNumber" },
+		{ NULL, NULL },
+	};
+	static const char *const attribute_headers[] = { "ATTRIBUTE", "VALUE" };
+	static const char *const attribute_keys[] = { "name", "value" };
+	const json_t *registration = json_object_get(doc->json, "registration");
+	fields(d, doc->json, rows);
+	field(d, "Cluster:", doc->cluster);
+	field(d, "Agent:", text_at(json_object_get(doc->json, "versionInfo"), "agentVersion"));
+	field(d, "CPU units:", count_at(&d->cli->arena, registration, "cpu"));
+	field(d, "Memory, MiB:", count_at(&d->cli->arena, registration, "memory"));
+	conditions(d, doc->json);
+	tasks(d, "Tasks", json_object_get(doc->json, "tasks"), doc->name);
+	tasks(d, "Stopped tasks", json_object_get(doc->json, "stoppedTasks"), doc->name);
+	list_table(d, "Attributes", json_object_get(doc->json, "attributes"), attribute_headers,
+		   attribute_keys, ARRAY_LEN(attribute_headers), SIZE_MAX);
+}
+
+static void describe_taskdef(struct describe *d, const struct doc *doc)
+{
+	static const char *const headers[] = { "REVISION", "STATUS", "REGISTERED", "COMMIT" };
+	static const char *const keys[] = { "revision", "status", "registeredAt", "commit" };
+	report_yaml(json_object_get(doc->json, "taskDefinition"), &d->out);
+	list_table(d, "Revisions", json_object_get(doc->json, "revisions"), headers, keys,
+		   ARRAY_LEN(headers), SIZE_MAX);
+}
+
+/* What a task printed, with nothing in it that a terminal would obey. */
+static void add_tail(struct describe *d, const char *tail)
+{
+	buf_adds(&d->out, "\nLast lines of stderr\n");
+	for (; *tail; tail++) {
+		unsigned char c = (unsigned char)*tail;
+		buf_addc(&d->out, (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : *tail);
+	}
+	buf_addc(&d->out, '\n');
+}
+
+static void print_task(struct describe *d, const struct doc *node, const json_t *task)
+{
+	static const char *const rows[][2] = {
+		{ "Status:", "lastStatus" },
+		{ "Desired:", "desiredStatus" },
+		{ "Health:", "healthStatus" },
+		{ "Ready:", "ready" },
+		{ "Deployment:", "startedBy" },
+		{ "Restarts:", "restarts" },
+		{ "Restart in, s:", "restartInSeconds" },
+		{ "Engine:", "engine" },
+		{ "Started:", "startedAt" },
+		{ "Stopped:", "stoppedAt" },
+		{ "Stop code:", "stopCode" },
+		{ "Reason:", "stoppedReason" },
+		{ "Log bytes dropped:", "logBytesDropped" },
+		{ NULL, NULL },
+	};
+	static const char *const headers[] = { "CONTAINER", "STATUS", "PID", "EXIT", "REASON" };
+	static const char *const keys[] = { "name", "lastStatus", "runtimeId", "exitCode",
+					    "reason" };
+	const char *tail = text_at(task, "stderrTail");
+	field(d, "Task:", last_part(text_at(task, "taskArn")));
+	field(d, "Group:", text_at(task, "group"));
+	field(d, "Node:", node->name);
+	field(d, "Cluster:", node->cluster);
+	field(d, "Task definition:", last_part(text_at(task, "taskDefinitionArn")));
+	fields(d, task, rows);
+	list_table(d, "Containers", json_object_get(task, "containers"), headers, keys,
+		   ARRAY_LEN(headers), SIZE_MAX);
+	if (tail && *tail)
+		add_tail(d, tail);
+}
+
+/* By the beginning of its id, running or stopped. */
+static bool describe_task(struct describe *d, const char *id)
+{
+	static const char *const lists[] = { "tasks", "stoppedTasks" };
+	const struct docs *nodes = status_docs(d->status, DOC_NODE);
+	bool found = false;
+	for (size_t n = 0; nodes && n < nodes->items.len; n++) {
+		const struct doc *node = &nodes->items.items[n];
+		for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+			size_t i;
+			json_t *task;
+			json_array_foreach(json_object_get(node->json, lists[l]), i, task)
+			{
+				const char *own = last_part(text_at(task, "taskArn"));
+				if (!own || strncmp(own, id, strlen(id)) != 0)
+					continue;
+				if (found)
+					buf_addc(&d->out, '\n');
+				print_task(d, node, task);
+				found = true;
+			}
+		}
+	}
+	return found || complain("no task with an id that begins with '%s'", id);
+}
+
+static const struct {
+	const char *name;
+	enum doc_kind kind;
+	void (*print)(struct describe *d, const struct doc *doc); /* NULL: a task */
+} kinds[] = {
+	{ "service", DOC_SERVICE, describe_service },
+	{ "node", DOC_NODE, describe_node },
+	{ "taskdef", DOC_TASKDEF, describe_taskdef },
+	{ "task", DOC_NODE, NULL },
+};
+
+static int run(struct cli *cli, const struct flags_args *args)
+{
+	size_t k = 0;
+	while (k < ARRAY_LEN(kinds) && strcmp(kinds[k].name, args->items[0]) != 0)
+		k++;
+	if (k == ARRAY_LEN(kinds))
+		return say_error(EXIT_USAGE,
+				 "cannot describe '%s': one of service, node, task, taskdef",
+				 args->items[0]);
+	struct status status;
+	if (!status_open(cli, &status))
+		return EXIT_SYSTEM;
+	struct describe d = { .cli = cli, .status = &status };
+	bool ok;
+	if (kinds[k].print) {
+		const struct doc *doc = status_find(&status, kinds[k].kind, args->items[1]);
+		ok = doc != NULL;
+		if (doc)
+			kinds[k].print(&d, doc);
+	} else {
+		ok = describe_task(&d, last_part(args->items[1]));
+	}
+	print_and_release(&d.out);
+	status_release(&status);
+	return ok ? EXIT_DONE : EXIT_DIFFERS;
+}
+
+const struct verb verb_describe = {
+	.name = "describe",
+	.usage = "service|node|task|taskdef NAME",
+	.about = "Show all of one service, node, task or task definition.",
+	.args_min = 2,
+	.args_max = 2,
+	.run = run,
+};

@@ -1,0 +1,129 @@
+/* Manifests of a directory, of single files, or of a commit of a git repository. */
+#include "muster.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/fs.h"
+#include "tree_git.h"
+
+#define IGNORE_FILE ".musterignore"
+
+struct walk {
+	struct cli *cli;
+	struct tree *tree;
+	struct manifest_ignore *ignore;
+	const char *root; /* what the paths are relative to */
+	size_t bytes;
+};
+
+static void add_bytes(struct tree *tree, const char *path, const void *bytes, size_t len)
+{
+	*vec_push(&tree->files) = manifest_parse(path, bytes, len);
+}
+
+static bool add_file(struct walk *walk, const char *path, const char *shown)
+{
+	struct buf bytes = { 0 };
+	struct err err;
+	bool ok = true;
+	if (fs_read(path, LIMIT_FILE_BYTES, &bytes, &err)) {
+		walk->bytes += bytes.len;
+		add_bytes(walk->tree, shown, buf_str(&bytes), bytes.len);
+	} else if (err.code == EFBIG) {
+		*vec_push(&walk->tree->files) = manifest_unreadable(
+			shown, "the file is larger than the limit of 1 MiB for a manifest");
+	} else {
+		ok = complain("%s", err.text);
+	}
+	buf_release(&bytes);
+	if (ok && walk->bytes > LIMIT_TREE_BYTES)
+		return complain("%s: the manifests are larger than the limit of 64 MiB",
+				walk->root);
+	return ok;
+}
+
+/* Links are not followed, as musterd follows none. */
+static bool add_directory(struct walk *walk, const char *relative, int depth)
+{
+	struct arena *arena = &walk->cli->arena;
+	const char *dir = *relative ? fs_join(arena, walk->root, relative) : walk->root, **names;
+	size_t count;
+	struct err err;
+	if (depth > LIMIT_DEPTH)
+		return complain("%s: directories are nested deeper than %d", dir, LIMIT_DEPTH);
+	if (!fs_list(dir, arena, &names, &count, &err))
+		return complain("%s", err.text);
+	for (size_t i = 0; i < count; i++) {
+		const char *below = *relative ? fs_join(arena, relative, names[i]) : names[i];
+		const char *path = fs_join(arena, walk->root, below);
+		struct stat st;
+		if (lstat(path, &st) != 0 || manifest_ignored(walk->ignore, below))
+			continue;
+		if (S_ISDIR(st.st_mode) && !add_directory(walk, below, depth + 1))
+			return false;
+		if (S_ISREG(st.st_mode) && manifest_path_wanted(below) &&
+		    !add_file(walk, path, below))
+			return false;
+	}
+	return true;
+}
+
+static bool add_root(struct walk *walk, const char *dir)
+{
+	struct buf bytes = { 0 };
+	struct err err;
+	walk->root = dir;
+	if (fs_read(fs_join(&walk->cli->arena, dir, IGNORE_FILE), LIMIT_FILE_BYTES, &bytes, &err))
+		walk->ignore = manifest_ignore_parse(buf_str(&bytes), bytes.len);
+	buf_release(&bytes);
+	bool ok = add_directory(walk, "", 0);
+	manifest_ignore_free(walk->ignore);
+	walk->ignore = NULL;
+	return ok;
+}
+
+/* A file that is named is read, whatever it is called and through links. */
+static bool add_named(struct walk *walk, const char *path)
+{
+	char *real = realpath(path, NULL);
+	walk->root = path;
+	bool ok = real ? add_file(walk, real, path) : complain("%s: %s", path, strerror(errno));
+	free(real);
+	return ok;
+}
+
+void tree_release(struct tree *tree)
+{
+	manifest_tree_free(tree->built);
+	for (size_t i = 0; i < tree->files.len; i++)
+		manifest_file_free(tree->files.items[i]);
+	vec_release(&tree->files);
+	*tree = (struct tree){ 0 };
+}
+
+int tree_load(struct cli *cli, const char *const *paths, size_t count, struct tree *tree)
+{
+	struct walk walk = { .cli = cli, .tree = tree };
+	*tree = (struct tree){ 0 };
+	bool ok = true;
+	for (size_t i = 0; ok && i < count; i++) {
+		struct stat st;
+		if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode) && !tree_is_bare(cli, paths[i]))
+			ok = add_root(&walk, paths[i]);
+		else if (tree_is_git(cli, paths[i]))
+			ok = tree_add_git(cli, paths[i], tree);
+		else
+			ok = add_named(&walk, paths[i]);
+	}
+	if (!ok) {
+		tree_release(tree);
+		return EXIT_SYSTEM;
+	}
+	tree->built = manifest_tree_build(tree->files.items, tree->files.len);
+	return tree->built->valid ? EXIT_DONE : EXIT_INVALID;
+}

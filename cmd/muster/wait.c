@@ -1,0 +1,292 @@
+/* muster wait: until a commit runs. It looks whenever musterd writes its summary; it never polls.
+ */
+#include "muster.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs/fs.h"
+#include "loop/loop.h"
+#include "watch/watch.h"
+
+#define COMMIT_DIGITS_MIN 7
+
+extern char **environ;
+
+static const char *const goals[] = { "completed", "healthy", NULL };
+static struct {
+	const char *goal, *commit;
+	int64_t timeout_ms;
+} options = { .goal = "completed", .timeout_ms = 15 * 60000 };
+static const struct flag flags[] = {
+	{ "for", FLAG_STRING, .value = "GOAL",
+	  .help = "completed: all deployments are done; healthy: all tasks are ready",
+	  .values = goals, .offset = offsetof(typeof(options), goal) },
+	{ "timeout", FLAG_DURATION, .value = "TIME", .help = "at most so long (15m)",
+	  .offset = offsetof(typeof(options), timeout_ms) },
+	{ "commit", FLAG_STRING, .value = "REV",
+	  .help = "until this commit, or a descendant, is applied (7 digits or more)",
+	  .offset = offsetof(typeof(options), commit) },
+};
+
+struct waiting {
+	struct cli *cli;
+	struct loop *loop;
+	bool terminal;
+	int code;	 /* -1: not yet decided */
+	struct buf last; /* what was said last */
+};
+
+/* --- is it reached? ------------------------------------------------------------------------------
+ */
+
+/* Known by git, where we are in a clone of the repository. */
+static bool is_ancestor(const char *rev, const char *commit)
+{
+	const char *argv[] = { "git", "merge-base", "--is-ancestor", rev, commit, NULL };
+	posix_spawn_file_actions_t quiet;
+	pid_t pid;
+	int status = -1;
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, "git", &quiet, NULL, (char **)argv, environ) == 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	posix_spawn_file_actions_destroy(&quiet);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool commit_covers(const char *commit)
+{
+	return !options.commit || strncmp(commit, options.commit, strlen(options.commit)) == 0 ||
+	       is_ancestor(options.commit, commit);
+}
+
+enum verdict { WAIT_ON, REACHED, FAILED, INVALID, HELD };
+
+static bool condition_is(const json_t *doc, const char *type, const char *status)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach(json_object_get(doc, "conditions"), i, c)
+	{
+		const char *t = text_at(c, "type"), *s = text_at(c, "status");
+		if (t && s && strcmp(t, type) == 0)
+			return strcmp(s, status) == 0;
+	}
+	return false;
+}
+
+static int64_t number_at(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* What one service that is not converged means for the goal. */
+static enum verdict service_verdict(const json_t *service, struct buf *text)
+{
+	const char *name = text_at(service, "service"), *rollout = text_at(service, "rolloutState");
+	int64_t desired = number_at(service, "desiredCount"),
+		ready = number_at(service, "readyCount");
+	if (rollout && strcmp(rollout, "FAILED") == 0) {
+		buf_addf(text, "the deployment of %s failed", name);
+		return FAILED;
+	}
+	bool healthy = ready + number_at(service, "unreachableCount") >= desired &&
+		       !condition_is(service, "Stalled", "True");
+	bool done = strcmp(options.goal, "healthy") == 0 ||
+		    !condition_is(service, "Progressing", "True");
+	if (healthy && done)
+		return REACHED;
+	buf_addf(text, "%s%s %lld/%lld", text->len ? ", " : "", name, (long long)ready,
+		 (long long)desired);
+	return WAIT_ON;
+}
+
+static enum verdict services_verdict(const struct waiting *w, const json_t *summary,
+				     struct buf *text)
+{
+	enum verdict verdict = REACHED;
+	size_t i;
+	json_t *service;
+	json_array_foreach(json_object_get(summary, "notConverged"), i, service)
+	{
+		const char *cluster = text_at(service, "cluster");
+		if (w->cli->cluster && cluster && strcmp(cluster, w->cli->cluster) != 0)
+			continue;
+		enum verdict v = service_verdict(service, text);
+		if (v == FAILED)
+			return FAILED;
+		verdict = v == WAIT_ON ? WAIT_ON : verdict;
+	}
+	return verdict;
+}
+
+static enum verdict judge(const struct waiting *w, const json_t *summary, struct buf *text)
+{
+	const json_t *source = json_object_get(summary, "source");
+	const char *seen = text_at(json_object_get(source, "seen"), "commit");
+	const char *applied = text_at(json_object_get(source, "applied"), "commit");
+	bool differs = seen && (!applied || strcmp(seen, applied) != 0);
+	if (differs && json_is_false(json_object_get(source, "seenValid")) && commit_covers(seen)) {
+		buf_addf(text, "commit %.7s is invalid: see 'muster get events' and fleet.yaml",
+			 seen);
+		return INVALID;
+	}
+	const json_t *hold = json_array_get(json_object_get(summary, "holds"), 0);
+	if (hold && differs && commit_covers(seen)) {
+		buf_addf(text, "%s", text_at(hold, "message") ? text_at(hold, "message") : "held");
+		return HELD;
+	}
+	if (!applied || !commit_covers(applied) || (differs && !options.commit)) {
+		buf_addf(text, "%s",
+			 applied ? "the commit is not applied yet" : "no commit is applied yet");
+		return WAIT_ON;
+	}
+	if (json_is_null(json_object_get(
+		    json_object_get(json_object_get(summary, "counts"), "tasks"), "desired"))) {
+		buf_adds(text, "the nodes were not looked at yet");
+		return WAIT_ON;
+	}
+	enum verdict verdict = services_verdict(w, summary, text);
+	if (verdict == REACHED)
+		buf_addf(text, "commit %.7s is applied, all reachable nodes are %s", applied,
+			 strcmp(options.goal, "healthy") == 0 ? "healthy" : "done");
+	return verdict;
+}
+
+/* --- saying so -----------------------------------------------------------------------------------
+ */
+
+static void say(struct waiting *w, const char *text, bool last)
+{
+	if (!last && strcmp(buf_str(&w->last), text) == 0)
+		return;
+	buf_reset(&w->last);
+	buf_adds(&w->last, text);
+	if (w->terminal) {
+		int width = (int)terminal_width();
+		printf("\r\033[K%.*s%s", last || width < 2 ? 4096 : width - 1, text,
+		       last ? "\n" : "");
+	} else {
+		printf("%s\n", text);
+	}
+	fflush(stdout);
+}
+
+static void list_unreachable(const json_t *summary)
+{
+	const json_t *nodes = json_object_get(summary, "unreachableNodes");
+	size_t i;
+	json_t *node;
+	if (json_array_size(nodes) == 0)
+		return;
+	printf("unreachable:");
+	json_array_foreach(nodes, i, node) printf(" %s", json_string_value(node));
+	printf("\n");
+}
+
+static void look(struct waiting *w)
+{
+	static const int codes[] = { [WAIT_ON] = -1,
+				     [REACHED] = EXIT_DONE,
+				     [FAILED] = EXIT_DIFFERS,
+				     [INVALID] = EXIT_INVALID,
+				     [HELD] = EXIT_HELD };
+	struct arena scratch;
+	struct buf text = { 0 }, bytes = { 0 };
+	struct err err;
+	arena_init(&scratch);
+	const char *path = fs_join(&scratch, w->cli->status, REPORT_SUMMARY_FILE);
+	json_t *summary = NULL;
+	if (fs_read(path, 64 << 20, &bytes, &err))
+		summary = json_loadb(buf_str(&bytes), bytes.len, 0, NULL);
+	if (summary) {
+		w->code = codes[judge(w, summary, &text)];
+		say(w, buf_str(&text), w->code >= 0);
+		if (w->code == EXIT_DONE)
+			list_unreachable(summary);
+	} else {
+		say(w, "waiting for musterd's status", false);
+	}
+	if (w->code >= 0)
+		loop_stop(w->loop);
+	json_decref(summary);
+	buf_release(&bytes);
+	buf_release(&text);
+	arena_release(&scratch);
+}
+
+static void changed(void *arg, const char *dir, const char *name)
+{
+	(void)dir;
+	if (!name || strcmp(name, REPORT_SUMMARY_FILE) == 0)
+		look(arg);
+}
+
+static void timed_out(void *arg)
+{
+	struct waiting *w = arg;
+	say(w, arena_printf(&w->cli->arena, "timed out: %s", buf_str(&w->last)), true);
+	w->code = EXIT_TIMEOUT;
+	loop_stop(w->loop);
+}
+
+static int wait_for(struct waiting *w)
+{
+	struct err err;
+	struct watcher *watcher = watcher_new(w->loop, changed, w, &err);
+	if (!watcher || !watcher_add(watcher, w->cli->status, &err)) {
+		watcher_free(watcher);
+		return say_error(EXIT_SYSTEM, "%s", err.text);
+	}
+	struct timer *timer = timer_new(w->loop, timed_out, w);
+	timer_set(timer, options.timeout_ms);
+	look(w);
+	if (w->code < 0)
+		loop_run(w->loop);
+	timer_free(timer);
+	watcher_free(watcher);
+	return w->code;
+}
+
+static int run(struct cli *cli, const struct flags_args *args)
+{
+	(void)args;
+	for (const char *c = options.commit; c && *c; c++)
+		if (!isxdigit((unsigned char)*c))
+			return say_error(EXIT_USAGE, "--commit: '%s' is not a commit id",
+					 options.commit);
+	if (options.commit && strlen(options.commit) < COMMIT_DIGITS_MIN)
+		return say_error(EXIT_USAGE, "--commit takes %d hexadecimal digits or more",
+				 COMMIT_DIGITS_MIN);
+	int64_t age = status_age_s(cli->status);
+	if (age > 30)
+		warn("status is %s old, musterd is not running", age_text(&cli->arena, age));
+	struct waiting w = {
+		.cli = cli, .loop = loop_new(), .terminal = isatty(STDOUT_FILENO), .code = -1
+	};
+	int code = wait_for(&w);
+	buf_release(&w.last);
+	loop_free(w.loop);
+	return code;
+}
+
+const struct verb verb_wait = {
+	.name = "wait",
+	.usage = "[FLAG]...",
+	.about = "Wait until what was pushed runs.\n"
+		 "Exit code 0: it does, 1: a deployment failed, 3: the commit is invalid, 5: time "
+		 "ran\n"
+		 "out, 6: it is held. Unreachable nodes are listed and do not block.",
+	.flags = flags,
+	.flag_count = ARRAY_LEN(flags),
+	.options = &options,
+	.run = run,
+};
