@@ -113,21 +113,14 @@ static void tasks(struct describe *d, const char *title, const json_t *list, con
 static void describe_service(struct describe *d, const struct doc *doc)
 {
 	static const char *const rows[][2] = {
-		{ "Name:", "serviceName" },
-		{ "Status:", "status" },
-		{ "Task definition:", "taskDefinition" },
-		{ "Desired:", "desiredCount" },
-		{ "Running:", "runningCount" },
-		{ "Ready:", "readyCount" },
-		{ "Pending:", "pendingCount" },
-		{ "Failed:", "failedCount" },
-		{ "Unreachable:", "unreachableCount" },
-		{ "Excluded:", "excludedCount" },
-		{ "Updates at a time:", "updatesAtATime" },
-		{ "Priority:", "priority" },
-		{ "Suspended:", "suspend" },
-		{ "Created:", "createdAt" },
-		{ NULL, NULL },
+
+		{ "Status:", "status" },	  { "Task definition:", "taskDefinition" },
+		{ "Desired:", "desiredCount" },	  { "Running:", "runningCount" },
+		{ "Ready:", "readyCount" },	  { "Pending:", "pendingCount" },
+		{ "Failed:", "failedCount" },	  { "Unreachable:", "unreachableCount" },
+		{ "Excluded:", "excludedCount" }, { "Updates at a time:", "updatesAtATime" },
+		{ "Priority:", "priority" },	  { "Suspended:", "suspend" },
+		{ "Created:", "createdAt" },	  { NULL, NULL },
 	};
 	static const char *const deployment_headers[] = { "ID",	     "STATUS", "REVISION",
 							  "RUNNING", "FAILED", "STATE" };
@@ -138,8 +131,9 @@ static void describe_service(struct describe *d, const struct doc *doc)
 	static const char *const lag_keys[] = { "node", "reason", "lastStatus", "message" };
 	size_t i;
 	json_t *item;
-	fields(d, doc->json, rows);
+	field(d, "Name:", doc->name);
 	field(d, "Cluster:", doc->cluster);
+	fields(d, doc->json, rows);
 	field(d, "Manifest:", text_at(json_object_get(doc->json, "manifest"), "path"));
 	json_array_foreach(json_object_get(json_object_get(doc->json, "placement"), "constraints"),
 			   i, item) field(d, i ? "" : "Constraints:", json_string_value(item));
@@ -154,7 +148,7 @@ static void describe_service(struct describe *d, const struct doc *doc)
 static void describe_node(struct describe *d, const struct doc *doc)
 {
 	static const char *const rows[][2] = {
-		{ "Name:", "ec2InstanceId" },
+
 		{ "Status:", "status" },
 		{ "Connected:", "agentConnected" },
 		{ "Registered:", "registeredAt" },
@@ -167,8 +161,9 @@ static void describe_node(struct describe *d, const struct doc *doc)
 	static const char *const attribute_headers[] = { "ATTRIBUTE", "VALUE" };
 	static const char *const attribute_keys[] = { "name", "value" };
 	const json_t *registration = json_object_get(doc->json, "registration");
-	fields(d, doc->json, rows);
+	field(d, "Name:", doc->name);
 	field(d, "Cluster:", doc->cluster);
+	fields(d, doc->json, rows);
 	field(d, "Agent:", text_at(json_object_get(doc->json, "versionInfo"), "agentVersion"));
 	field(d, "CPU units:", count_at(&d->cli->arena, registration, "cpu"));
 	field(d, "Memory, MiB:", count_at(&d->cli->arena, registration, "memory"));

@@ -90,6 +90,15 @@ static int by_group_node(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
+static bool service_exists(struct status *status, const char *name)
+{
+	const struct docs *services = status_docs(status, DOC_SERVICE);
+	for (size_t i = 0; services && i < services->items.len; i++)
+		if (strcmp(services->items.items[i].name, last_part(name)) == 0)
+			return true;
+	return false;
+}
+
 static bool take_tasks(struct status *status, const char *name, struct world_filter *filter,
 		       struct rows *rows)
 {
@@ -112,8 +121,8 @@ static bool take_tasks(struct status *status, const char *name, struct world_fil
 	if (rows->items.len)
 		qsort(rows->items.items, rows->items.len, sizeof(*rows->items.items),
 		      by_group_node);
-	if (nodes && name && rows->items.len == 0)
-		return complain("no task of a service '%s', nor one with such an id", name);
+	if (nodes && name && rows->items.len == 0 && !service_exists(status, name))
+		return complain("no service '%s', nor a task with such an id", name);
 	return nodes != NULL;
 }
 

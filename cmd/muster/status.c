@@ -313,8 +313,11 @@ const char *state_word(const json_t *doc)
 			const char *type = text_at(c, "type"), *status = text_at(c, "status");
 			if (!type || strcmp(type, types[t]) != 0 || !status)
 				continue;
+			const char *reason = text_at(c, "reason");
+			if (reason && strcmp(reason, "AllTasksReady") == 0)
+				return "Ready";
 			if (strcmp(status, "True") == 0 || strcmp(type, "Ready") == 0)
-				return text_at(c, "reason");
+				return reason;
 		}
 	}
 	return NULL;

@@ -91,7 +91,9 @@ static json_t *agent_node(const struct agent_view *v)
 	put_int(doc, "seenNumber", (int64_t)o->seen);
 	put_observed(doc, o, r->node);
 	put(doc, "conditions", wire_conditions_json(o->conditions, o->condition_count));
-	put_registration(doc, r, v->cluster, v->desired ? &v->desired->attributes : &r->attributes);
+	put_attributes(doc, v->desired ? &v->desired->attributes : &r->attributes,
+		       &r->capabilities);
+	put_registration(doc, r);
 	put_remaining(doc, r->cpu_units, r->memory_mib, taken, count);
 	put(doc, "assignments", assignments);
 	return doc;

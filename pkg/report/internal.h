@@ -37,9 +37,11 @@ json_t *conditions_json(const struct conditions *conditions);
 json_t *wire_conditions_json(const struct wire_condition *conditions, uint32_t count);
 /* A task in ECS's shape. */
 json_t *task_json(const struct wire_task *task, const char *node);
-/* The registration's part of a node document: identity, resources, attributes, engines. */
-void put_registration(json_t *doc, const struct wire_registration *registration,
-		      const char *cluster, const struct str_map *attributes);
+/* attributes[]: effective ones with values, then capabilities without. */
+void put_attributes(json_t *doc, const struct str_map *attributes,
+		    const struct str_list *capabilities);
+/* What the agent registered: versionInfo, registeredAt, registeredResources and `registration`. */
+void put_registration(json_t *doc, const struct wire_registration *registration);
 /* remainingResources, after what the tasks' definitions take. */
 void put_remaining(json_t *doc, uint32_t cpu_units, uint32_t memory_mib,
 		   const struct task_resources *taken, uint32_t count);

@@ -106,9 +106,8 @@ static void put_assignments(json_t *doc, const struct control *c, const struct n
 					      assignment_json(service, &cell.fact,
 							      s ? node_assignment(n, s) : NULL));
 	}
-	if (n->registered)
-		put_remaining(doc, n->registration.cpu_units, n->registration.memory_mib, taken,
-			      taken_count);
+	put_remaining(doc, n->registration.cpu_units, n->registration.memory_mib, taken,
+		      taken_count);
 	put(doc, "assignments", list);
 }
 
@@ -133,8 +132,11 @@ json_t *report_node(const struct control *c, const struct node_record *n, int64_
 		put_observed(doc, &n->observed, n->name);
 	}
 	put(doc, "conditions", node_conditions(n, now_ms));
+	put_attributes(doc, &n->attributes, &n->registration.capabilities);
 	if (n->registered)
-		put_registration(doc, &n->registration, n->cluster, &n->attributes);
+		put_registration(doc, &n->registration);
+	else
+		put(doc, "registeredResources", json_array());
 	if (n->manifest)
 		put(doc, "manifest", manifest_json(n->manifest));
 	if (n->id != PLAN_NONE)

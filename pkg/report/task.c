@@ -101,19 +101,20 @@ static void add_attribute(json_t *list, const char *name, const char *value)
 	json_array_append_new(list, item);
 }
 
-void put_registration(json_t *doc, const struct wire_registration *r, const char *cluster,
-		      const struct str_map *attributes)
+void put_attributes(json_t *doc, const struct str_map *attributes,
+		    const struct str_list *capabilities)
 {
-	json_t *version = json_object(), *list = json_array(), *engines = json_array();
-	put_text(version, "agentVersion", r->agent_version);
-	put(doc, "versionInfo", version);
-	put_time(doc, "registeredAt", r->registered_at_ms);
-	put(doc, "registeredResources", resources_json(r->cpu_units, r->memory_mib, NULL, 0));
+	json_t *list = json_array();
 	for (uint32_t i = 0; i < attributes->len; i++)
 		add_attribute(list, attributes->items[i].name, attributes->items[i].value);
-	for (uint32_t i = 0; i < r->capabilities.len; i++)
-		add_attribute(list, r->capabilities.items[i], NULL);
+	for (uint32_t i = 0; i < capabilities->len; i++)
+		add_attribute(list, capabilities->items[i], NULL);
 	put(doc, "attributes", list);
+}
+
+static json_t *engines_json(const struct wire_registration *r)
+{
+	json_t *engines = json_array();
 	for (uint32_t i = 0; i < r->engine_count; i++) {
 		json_t *engine = json_object();
 		put_text(engine, "kind", engine_kind_name(r->engines[i].kind));
@@ -121,12 +122,21 @@ void put_registration(json_t *doc, const struct wire_registration *r, const char
 		put_text(engine, "version", r->engines[i].version);
 		json_array_append_new(engines, engine);
 	}
-	json_t *registration = json_object();
-	put_text(registration, "cluster", r->cluster ? r->cluster : cluster);
+	return engines;
+}
+
+void put_registration(json_t *doc, const struct wire_registration *r)
+{
+	json_t *version = json_object(), *registration = json_object();
+	put_text(version, "agentVersion", r->agent_version);
+	put(doc, "versionInfo", version);
+	put_time(doc, "registeredAt", r->registered_at_ms);
+	put(doc, "registeredResources", resources_json(r->cpu_units, r->memory_mib, NULL, 0));
+	put_text(registration, "cluster", r->cluster);
 	put_text(registration, "instance", r->instance);
 	put_text(registration, "bootId", r->boot_id);
 	put_text(registration, "session", r->session);
-	put(registration, "engines", engines);
+	put(registration, "engines", engines_json(r));
 	put_list(registration, "capabilities", &r->capabilities);
 	put_int(registration, "cpu", r->cpu_units);
 	put_int(registration, "memory", r->memory_mib);
