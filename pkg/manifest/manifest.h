@@ -50,6 +50,10 @@ struct manifest_file {
 	const char *path;
 	struct manifest_object *objects; /* in order of the file; those with errors are left out */
 	size_t object_count;
+	/* Those: kind and name, MANIFEST_KIND_COUNT and NULL where they are not known. What refers
+	 * to them is no mistake of its own. */
+	struct manifest_object *broken;
+	size_t broken_count;
 	struct diag_list diags;
 };
 

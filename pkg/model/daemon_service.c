@@ -57,7 +57,7 @@ static const struct schema deployment_configuration_schema = SCHEMA(
 #define NOT_DAEMON                                                                                 \
 	"schedulingStrategy must be DAEMON: muster runs one task on every matching node and no "   \
 	"replicas"
-#define NOT_YET(what) what " is not supported yet; remove it"
+#define NOT_YET(what) "\"" what "\" is not supported yet; remove it"
 
 static const struct field daemon_service_fields[] = {
 	{ STRING_AT(daemon_service, "name", name),

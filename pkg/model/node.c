@@ -9,7 +9,8 @@ static const struct field node_fields[] = {
 	{ STRING(node_manifest, "cluster", cluster), .flags = FIELD_NAME },
 	{ STRING(node_manifest, "state", state),
 	  .values = VALUES("ACTIVE", "DRAINING", "INACTIVE") },
-	{ STRING_MAP(node_manifest, "attributes", attributes), RANGE(0, LIMIT_CUSTOM_ATTRIBUTES) },
+	{ STRING_MAP(node_manifest, "attributes", attributes), .flags = FIELD_BARE_NAMES,
+	  RANGE(0, LIMIT_CUSTOM_ATTRIBUTES) },
 };
 const struct schema node_manifest_schema = SCHEMA(node_manifest, "node", node_fields);
 
@@ -22,6 +23,6 @@ static const struct field cluster_fields[] = {
 	  RANGE(1, SECONDS_MAX) },
 	{ INTEGER(cluster_manifest, "nodeExpireSeconds", node_expire_seconds),
 	  RANGE(0, 10 * 365 * 24 * 3600) },
-	{ REFUSED("windows", "windows are not supported yet; remove them") },
+	{ REFUSED("windows", "\"windows\" is not supported yet; remove it") },
 };
 const struct schema cluster_manifest_schema = SCHEMA(cluster_manifest, "cluster", cluster_fields);

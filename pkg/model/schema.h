@@ -85,7 +85,8 @@ enum field_flag {
 	FIELD_ECS_NAME = 1 << 8, /* 1 to 255 of [A-Za-z0-9_-] */
 	FIELD_SIZE_MIB =
 		1 << 9, /* ECS memory text: "512", "1GB", "1 GB": kept as MiB (FIELD_INT) */
-	FIELD_CPU_UNITS = 1 << 10, /* ECS cpu text: "256", ".25 vCPU": kept as units (FIELD_INT) */
+	FIELD_CPU_UNITS = 1 << 10,  /* ECS cpu text: "256", ".25 vCPU": kept as units (FIELD_INT) */
+	FIELD_BARE_NAMES = 1 << 12, /* FIELD_STRING_MAP: a name without a value is kept */
 	FIELD_CONTAINER_ONLY =
 		1 << 11, /* an error for PROCESS: a native process has no such thing */
 };

@@ -1,0 +1,107 @@
+/* What the tables cannot say of services, nodes and annotations. */
+#include "manifest/internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct value *deployment_field(const struct value *v, const char *name)
+{
+	return value_get(value_get(v, "deploymentConfiguration"), name);
+}
+
+/* A bare ECS document has ECS's defaults: all at once, and no way back. */
+static void warn_of_ecs_defaults(struct reading *r, const struct daemon_service *service)
+{
+	const struct deployment_configuration *d = service->deployment_configuration;
+	bool at_once = !d || !d->minimum_healthy_percent.set;
+	bool no_rollback = !d || !d->deployment_circuit_breaker ||
+			   d->deployment_circuit_breaker->rollback != OPT_TRUE;
+	if (!at_once && !no_rollback)
+		return;
+	report_warning(r, service->name.pos, "with ECS's defaults a deployment of \"%s\"%s%s%s",
+		       service->name.value,
+		       at_once ? " may stop all of its tasks at once (minimumHealthyPercent 0)"
+			       : "",
+		       at_once && no_rollback ? "; no rollback" : "",
+		       !at_once && no_rollback ? " is not rolled back when it fails" : "");
+}
+
+static void check_percents(struct reading *r, const struct value *v,
+			   const struct daemon_service *service)
+{
+	const struct deployment_configuration *d = service->deployment_configuration;
+	const struct value *minimum = deployment_field(v, "minimumHealthyPercent");
+	const struct value *maximum = deployment_field(v, "maximumPercent");
+	bool surge = d && d->maximum_percent.set && d->maximum_percent.value > 100;
+	if (d && d->minimum_healthy_percent.set && d->minimum_healthy_percent.value == 100 &&
+	    !surge)
+		report_error(r, minimum->pos,
+			     "with minimumHealthyPercent 100 and maximumPercent 100 no task could "
+			     "ever be replaced; lower minimumHealthyPercent");
+	if (surge)
+		report_warning(r, maximum->pos,
+			       "maximumPercent %" PRId64
+			       " counts as 100 for now: a task is stopped before its replacement "
+			       "starts",
+			       d->maximum_percent.value);
+}
+
+void check_daemon_service(struct reading *r, const struct value *v,
+			  const struct daemon_service *service)
+{
+	const char *ref = service->task_definition.value, *family;
+	uint32_t revision;
+	if (ref && !manifest_task_definition_ref(ref, r->in.scratch, &family, &revision))
+		report_error(r, service->task_definition.pos,
+			     "\"%s\" is neither \"family\" nor \"family:revision\"", ref);
+	check_percents(r, v, service);
+	if (service->ecs && service->name.value)
+		warn_of_ecs_defaults(r, service);
+}
+
+static void check_attribute(struct reading *r, const struct value *m)
+{
+	const char *name = m->key->text;
+	if (!attribute_name_valid(name))
+		report_error(r, m->key->pos,
+			     "\"%s\" is no name of an attribute: 1 to %d letters, digits and "
+			     "\"_.-/\\\"",
+			     name, LIMIT_ATTRIBUTE_CHARS);
+	else if (!attribute_name_allowed(name))
+		report_error(r, m->key->pos, "the attribute \"%s\" is built in and cannot be set",
+			     name);
+	if (m->kind == VALUE_SCALAR && !value_is_null(m) && !attribute_value_valid(m->text))
+		report_error(r, m->pos,
+			     "\"%s\" is no value of an attribute: 1 to %d letters, digits, spaces "
+			     "inside and \"_.@:-/\\\"",
+			     m->text, LIMIT_ATTRIBUTE_CHARS);
+}
+
+void check_node(struct reading *r, const struct value *v, const struct node_manifest *node)
+{
+	const struct value *attributes = value_get(v, "attributes");
+	if (!node->attributes.set)
+		return;
+	for (const struct value *m = attributes->first; m; m = m->next)
+		check_attribute(r, m);
+}
+
+/* Annotations of our own name space are instructions: an unknown one would be ignored silently. */
+void check_annotations(struct reading *r, const struct value *metadata,
+		       const struct str_map *annotations)
+{
+	const struct value *list = value_get(metadata, "annotations");
+	if (!annotations->set)
+		return;
+	for (const struct value *m = list->first; m; m = m->next) {
+		if (strncmp(m->key->text, "muster/", 7) != 0)
+			continue;
+		if (strcmp(m->key->text, "muster/prune") != 0)
+			report_error(r, m->key->pos,
+				     "unknown annotation \"%s\": \"muster/prune\" is known",
+				     m->key->text);
+		else if (m->kind == VALUE_SCALAR && strcmp(m->text, "disabled") != 0 &&
+			 strcmp(m->text, "enabled") != 0)
+			report_error(r, m->pos, "\"muster/prune\" must be enabled or disabled");
+	}
+}

@@ -1,0 +1,353 @@
+/* What holds between the fields of a task definition; reference section 4. */
+#include "manifest/internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A task definition with where it was written. */
+struct task {
+	struct reading *r;
+	const struct value *v;
+	const struct task_definition *td;
+};
+
+static const struct value *container_value(const struct task *t, uint32_t index)
+{
+	return value_at(value_get(t->v, "containerDefinitions"), index);
+}
+
+/* The place of a field, or of what it is missing in. */
+static struct pos place_of(const struct value *v, const char *name)
+{
+	const struct value *field = value_get(v, name);
+	return field ? field->pos : v ? v->pos : (struct pos){ 0, 0 };
+}
+
+/* Names of `count` structs, each at `offset`; those that were not read are left out. */
+static size_t collect_names(const void *items, uint32_t count, size_t size, size_t offset,
+			    const char **names)
+{
+	size_t n = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const char *name = *(const char *const *)((const char *)items + i * size + offset);
+		if (name)
+			names[n++] = name;
+	}
+	return n;
+}
+
+static const char *hint_container(const struct task *t, const char *name)
+{
+	const char **names =
+		ARENA_ARRAY(t->r->in.scratch, const char *, t->td->container_definitions.len);
+	size_t n =
+		collect_names(t->td->container_definitions.items, t->td->container_definitions.len,
+			      sizeof(struct container_definition),
+			      offsetof(struct container_definition, name), names);
+	return did_you_mean(t->r->in.scratch, name, names, n);
+}
+
+static const struct container_definition *find_container(const struct task *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
+		const struct container_definition *c = &t->td->container_definitions.items[i];
+		if (c->name && strcmp(c->name, name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* What ECS takes is a warning in its documents, unless our own engine would stumble over it. */
+static enum diag_severity severity(const struct task *t)
+{
+	bool mild = t->r->ecs && task_definition_engine(t->td) != ENGINE_PROCESS;
+	return mild ? DIAG_WARNING : DIAG_ERROR;
+}
+
+static void check_container_names(const struct task *t)
+{
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
+		const struct container_definition *c = &t->td->container_definitions.items[i];
+		if (!c->name || find_container(t, c->name) == c)
+			continue;
+		diag_add(t->r->in.diags, severity(t), t->r->in.path,
+			 place_of(container_value(t, i), "name"), "two containers are named \"%s\"",
+			 c->name);
+	}
+}
+
+static void check_essential(const struct task *t)
+{
+	if (t->td->container_definitions.len == 0)
+		return;
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++)
+		if (t->td->container_definitions.items[i].essential != OPT_FALSE)
+			return;
+	report_error(t->r, place_of(t->v, "containerDefinitions"),
+		     "no container is essential: at least one must be");
+}
+
+/* --- dependencies ----------------------------------------------------------------------------- */
+
+static void check_dependency(const struct task *t, const struct container_definition *c,
+			     const struct container_dependency *d)
+{
+	if (!d->container_name || !d->condition)
+		return;
+	const struct container_definition *on = find_container(t, d->container_name);
+	if (!on)
+		report_error(t->r, d->pos, "there is no container \"%s\" to depend on%s",
+			     d->container_name, hint_container(t, d->container_name));
+	else if (on == c)
+		report_error(t->r, d->pos, "container \"%s\" depends on itself", c->name);
+	else if (on->essential != OPT_FALSE &&
+		 (strcmp(d->condition, "SUCCESS") == 0 || strcmp(d->condition, "COMPLETE") == 0))
+		report_error(t->r, d->pos,
+			     "condition %s waits for \"%s\" to exit, but it is essential and its "
+			     "exit stops the task: set its essential to false",
+			     d->condition, on->name);
+	else if (strcmp(d->condition, "HEALTHY") == 0 && !on->health_check)
+		report_error(t->r, d->pos, "condition HEALTHY needs a healthCheck of \"%s\"",
+			     on->name);
+}
+
+/* Bit k of reach[i]: container i depends on container k, directly or by way of others. */
+static void close_over_dependencies(const struct task *t, uint32_t reach[LIMIT_CONTAINERS])
+{
+	const struct container_definition *all = t->td->container_definitions.items;
+	uint32_t count = t->td->container_definitions.len;
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t d = 0; d < all[i].depends_on.len; d++) {
+			const char *name = all[i].depends_on.items[d].container_name;
+			const struct container_definition *on =
+				name ? find_container(t, name) : NULL;
+			if (on && on != &all[i])
+				reach[i] |= 1u << (on - all);
+		}
+	for (uint32_t by = 0; by < count; by++)
+		for (uint32_t i = 0; i < count; i++)
+			if (reach[i] >> by & 1)
+				reach[i] |= reach[by];
+}
+
+static void check_depends_on(const struct task *t)
+{
+	uint32_t reach[LIMIT_CONTAINERS] = { 0 };
+	bool cycle = false;
+	close_over_dependencies(t, reach);
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
+		const struct container_definition *c = &t->td->container_definitions.items[i];
+		for (uint32_t k = 0; k < c->depends_on.len; k++)
+			check_dependency(t, c, &c->depends_on.items[k]);
+		if (cycle || !(reach[i] >> i & 1))
+			continue;
+		report_error(t->r, place_of(container_value(t, i), "dependsOn"),
+			     "container \"%s\" depends on itself by way of others", c->name);
+		cycle = true;
+	}
+}
+
+/* --- volumes ---------------------------------------------------------------------------------- */
+
+static const struct volume *find_volume(const struct task_definition *td, const char *name)
+{
+	for (uint32_t i = 0; i < td->volumes.len; i++)
+		if (td->volumes.items[i].name && strcmp(td->volumes.items[i].name, name) == 0)
+			return &td->volumes.items[i];
+	return NULL;
+}
+
+static void check_volumes(const struct task *t)
+{
+	for (uint32_t i = 0; i < t->td->volumes.len; i++) {
+		const struct volume *v = &t->td->volumes.items[i];
+		if (v->name && find_volume(t->td, v->name) != v)
+			report_error(t->r, v->pos, "two volumes are named \"%s\"", v->name);
+		if (v->host && v->host->source_path && v->docker_volume_configuration)
+			report_error(t->r, v->pos,
+				     "a volume has host or dockerVolumeConfiguration, not both");
+	}
+}
+
+static void check_mounts(const struct task *t, const struct container_definition *c)
+{
+	const char **names = ARENA_ARRAY(t->r->in.scratch, const char *, t->td->volumes.len);
+	size_t n = collect_names(t->td->volumes.items, t->td->volumes.len, sizeof(struct volume),
+				 offsetof(struct volume, name), names);
+	for (uint32_t i = 0; i < c->mount_points.len; i++) {
+		const struct mount_point *m = &c->mount_points.items[i];
+		if (m->source_volume && !find_volume(t->td, m->source_volume))
+			report_error(t->r, m->pos, "there is no volume \"%s\"%s", m->source_volume,
+				     did_you_mean(t->r->in.scratch, m->source_volume, names, n));
+	}
+	for (uint32_t i = 0; i < c->volumes_from.len; i++) {
+		const struct volume_from *f = &c->volumes_from.items[i];
+		if (f->source_container && !find_container(t, f->source_container))
+			report_error(t->r, f->pos,
+				     "there is no container \"%s\" to take volumes from%s",
+				     f->source_container, hint_container(t, f->source_container));
+	}
+}
+
+/* --- ports ------------------------------------------------------------------------------------ */
+
+static bool network_is(const struct task_definition *td, const char *mode)
+{
+	return td->network_mode && strcmp(td->network_mode, mode) == 0;
+}
+
+static void check_port_mapping(const struct task *t, const struct value *v,
+			       const struct port_mapping *m)
+{
+	bool host = network_is(t->td, "host") || task_definition_engine(t->td) == ENGINE_PROCESS;
+	if (v && v->kind == VALUE_MAPPING && !m->container_port_range &&
+	    !value_get(v, "containerPort"))
+		report_error(t->r, m->pos,
+			     "a port mapping needs containerPort or containerPortRange");
+	if (host && m->host_port.set && m->host_port.value != 0 && m->container_port.set &&
+	    m->host_port.value != m->container_port.value)
+		report_error(t->r, m->pos,
+			     "on the host's network hostPort %" PRId64
+			     " must be the same as containerPort %" PRId64 ", or be left out",
+			     m->host_port.value, m->container_port.value);
+}
+
+/* A static host port of the task, for finding two of the same. */
+struct port_use {
+	int64_t port;
+	bool udp;
+	struct pos pos;
+};
+
+static int compare_port_uses(const void *a, const void *b)
+{
+	const struct port_use *x = a, *y = b;
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	if (x->udp != y->udp)
+		return x->udp ? 1 : -1;
+	if (x->pos.line != y->pos.line)
+		return x->pos.line < y->pos.line ? -1 : 1;
+	return (x->pos.col > y->pos.col) - (x->pos.col < y->pos.col);
+}
+
+static void check_ports(const struct task *t)
+{
+	VEC(struct port_use) uses = { 0 };
+	bool none = network_is(t->td, "none");
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
+		const struct container_definition *c = &t->td->container_definitions.items[i];
+		const struct value *mappings = value_get(container_value(t, i), "portMappings");
+		if (none && c->port_mappings.len)
+			report_error(t->r, mappings->pos,
+				     "networkMode none allows no portMappings");
+		for (uint32_t k = 0; k < c->port_mappings.len; k++) {
+			const struct port_mapping *m = &c->port_mappings.items[k];
+			check_port_mapping(t, value_at(mappings, k), m);
+			if (m->host_port.set && m->host_port.value)
+				*vec_push(&uses) = (struct port_use){
+					m->host_port.value,
+					m->protocol && strcmp(m->protocol, "udp") == 0, m->pos
+				};
+		}
+	}
+	if (uses.len > 1)
+		qsort(uses.items, uses.len, sizeof(*uses.items), compare_port_uses);
+	for (size_t i = 1; i < uses.len; i++) {
+		const struct port_use *a = &uses.items[i - 1], *b = &uses.items[i];
+		if (a->port == b->port && a->udp == b->udp)
+			diag_add(t->r->in.diags, severity(t), t->r->in.path, b->pos,
+				 "host port %" PRId64 "/%s is taken twice, before on line %u",
+				 b->port, b->udp ? "udp" : "tcp", a->pos.line);
+	}
+	vec_release(&uses);
+}
+
+/* --- sizes and the rest ----------------------------------------------------------------------- */
+
+static void check_sizes(const struct task *t)
+{
+	int64_t cpu = 0, memory = 0;
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
+		const struct container_definition *c = &t->td->container_definitions.items[i];
+		cpu += c->cpu.value;
+		memory += c->memory_reservation.set ? c->memory_reservation.value : c->memory.value;
+		if (c->memory.set && c->memory_reservation.set &&
+		    c->memory_reservation.value > c->memory.value)
+			report_error(t->r, place_of(container_value(t, i), "memoryReservation"),
+				     "memoryReservation %" PRId64 " is more than memory %" PRId64,
+				     c->memory_reservation.value, c->memory.value);
+		if (c->memory.set && t->td->memory.set && c->memory.value > t->td->memory.value)
+			report_error(t->r, place_of(container_value(t, i), "memory"),
+				     "memory %" PRId64 " is more than the task's, %" PRId64,
+				     c->memory.value, t->td->memory.value);
+	}
+	if (t->td->cpu.set && cpu > t->td->cpu.value)
+		report_error(t->r, place_of(t->v, "cpu"),
+			     "the containers' cpu together, %" PRId64
+			     ", is more than the task's, %" PRId64,
+			     cpu, t->td->cpu.value);
+	if (t->td->memory.set && memory > t->td->memory.value)
+		report_error(t->r, place_of(t->v, "memory"),
+			     "the containers' memory together, %" PRId64
+			     ", is more than the task's, %" PRId64,
+			     memory, t->td->memory.value);
+}
+
+static void check_container(const struct task *t, uint32_t index)
+{
+	const struct container_definition *c = &t->td->container_definitions.items[index];
+	const struct value *v = container_value(t, index);
+	for (uint32_t i = 0; i < c->ulimits.len; i++) {
+		const struct ulimit *u = &c->ulimits.items[i];
+		bool soft_unlimited = u->soft_limit.value == -1;
+		if (u->hard_limit.set && u->soft_limit.set && u->hard_limit.value != -1 &&
+		    (soft_unlimited || u->soft_limit.value > u->hard_limit.value))
+			report_error(t->r, u->pos, "softLimit is above hardLimit");
+	}
+	for (uint32_t i = 0; c->restart_policy && i < c->restart_policy->ignored_exit_codes.len;
+	     i++) {
+		int64_t code;
+		const char *text = c->restart_policy->ignored_exit_codes.items[i];
+		if (!parse_int(text, &code) || code < 0 || code > 255)
+			report_error(t->r,
+				     place_of(value_get(v, "restartPolicy"), "ignoredExitCodes"),
+				     "\"%s\" is no exit code: 0 to 255", text);
+	}
+	for (uint32_t i = 0; i < c->files.len; i++)
+		if (c->files.items[i].path && c->files.items[i].path[0] != '/')
+			report_error(t->r, c->files.items[i].pos, "path \"%s\" is not absolute",
+				     c->files.items[i].path);
+	check_mounts(t, c);
+}
+
+static void check_images(const struct task *t)
+{
+	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
+		const struct container_definition *c = &t->td->container_definitions.items[i];
+		const struct value *v = container_value(t, i);
+		if (v && v->kind == VALUE_MAPPING && !c->image && !value_get(v, "image"))
+			report_error(t->r, v->pos,
+				     "the container definition has no \"image\"; for a native "
+				     "process set requiresCompatibilities: [PROCESS]");
+	}
+}
+
+void check_task_definition(struct reading *r, const struct value *v,
+			   const struct task_definition *td)
+{
+	struct task t = { r, v, td };
+	check_container_names(&t);
+	check_essential(&t);
+	check_depends_on(&t);
+	check_volumes(&t);
+	check_ports(&t);
+	check_sizes(&t);
+	for (uint32_t i = 0; i < td->container_definitions.len; i++)
+		check_container(&t, i);
+	if (task_definition_engine(td) == ENGINE_PROCESS)
+		check_process(r, v, td);
+	else
+		check_images(&t);
+}

@@ -1,0 +1,125 @@
+/*
+ * internal: the steps of reading a manifest. Private to manifest.
+ *
+ * bytes -> values (yaml.c, json.c): what is written, with its place, untyped
+ *       -> structs (read.c, by the field tables of model) in documents (document.c)
+ *       -> checks of what a table cannot say (check_*.c).
+ */
+#ifndef MUSTER_MANIFEST_INTERNAL_H
+#define MUSTER_MANIFEST_INTERNAL_H
+
+#include "manifest/manifest.h"
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+enum value_kind {
+	VALUE_SCALAR,
+	VALUE_SEQUENCE,
+	VALUE_MAPPING,
+	VALUE_BAD, /* a mistake that was reported: taken for given, and never complained of again */
+};
+
+/* A piece of YAML or JSON. */
+struct value {
+	enum value_kind kind;
+	bool plain; /* a scalar without quotes: may be null, a number or a boolean */
+	struct pos pos;
+	const char *text;	  /* scalar */
+	struct value *first;	  /* sequence, mapping: of the members, in order of the file */
+	struct value *next, *key; /* of a member; key: of a mapping's only */
+	uint32_t count;
+};
+
+/* Where bytes come from and where mistakes go. */
+struct input {
+	const char *path;
+	const char *bytes;
+	size_t len;
+	struct arena *scratch; /* values live here */
+	struct diag_list *diags;
+};
+
+/* The documents, linked by .next. After a mistake of syntax: those before it. */
+struct value *values_of(const struct input *in); /* by the ending of the path */
+struct value *values_parse(const struct input *in);
+struct value *values_parse_json(const struct input *in);
+
+struct value *value_new(const struct input *in, enum value_kind kind, struct pos pos);
+bool value_is_null(const struct value *v);
+bool value_is_empty(const struct value *v); /* null, "", [] or {} */
+/* Member of a mapping, NULL where there is none or v is no mapping; takes NULL. */
+const struct value *value_get(const struct value *v, const char *name);
+/* Member of a sequence; a mapping stands for a sequence of itself. */
+const struct value *value_at(const struct value *v, uint32_t index);
+const char *value_kind_text(const struct value *v); /* "a list" */
+bool ends_with(const char *s, const char *suffix);
+
+/* --- places ----------------------------------------------------------------------------------- */
+
+struct pos place_of_offset(const struct input *in, size_t offset);
+/* Where byte `offset` of the scalar's text stands in the file. */
+struct pos place_in_scalar(const struct input *in, const struct value *scalar, size_t offset);
+/* The first byte that is no UTF-8; in->len where all is. */
+size_t utf8_bad_offset(const struct input *in);
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+struct reading {
+	struct input in;
+	struct arena *arena;   /* of what is kept */
+	bool ecs;	       /* a bare ECS document: milder on what a muster document refuses */
+	struct intern *intern; /* of expressions; made when the first comes */
+};
+
+/* Read a mapping into a zeroed or partly filled struct. */
+void read_object(struct reading *r, const struct schema *schema, const struct value *v,
+		 void *object);
+/* Report a field that the schema does not have. */
+void report_unknown(struct reading *r, const struct value *key, const char *what,
+		    const char *const *names, size_t count);
+/* Numbers with units; false where the text is none. */
+bool parse_size_mib(const char *text, int64_t *mib);
+bool parse_cpu_units(const char *text, int64_t *units);
+/* Does text hold what a deployment tool fills in: ${X}, {{X}}, <X>, $$$X$$$? */
+bool has_placeholder(const char *text);
+
+#define report_error(r, at, ...)   diag_error((r)->in.diags, (r)->in.path, (at), __VA_ARGS__)
+#define report_warning(r, at, ...) diag_warning((r)->in.diags, (r)->in.path, (at), __VA_ARGS__)
+
+/* " (did you mean "x"?)" or "" */
+const char *did_you_mean(struct arena *scratch, const char *word, const char *const *names,
+			 size_t count);
+
+/* --- documents -------------------------------------------------------------------------------- */
+
+extern const struct schema *const manifest_schemas[MANIFEST_KIND_COUNT];
+
+struct object_vec { /* as VEC() */
+	struct manifest_object *items;
+	size_t len, cap;
+};
+/* Read one document; good objects are added to good, names of others to broken. */
+void read_document(struct reading *r, struct value *v, struct object_vec *good,
+		   struct object_vec *broken);
+
+/* What the tables cannot say. v: the mapping that was read. */
+void check_task_definition(struct reading *r, const struct value *v,
+			   const struct task_definition *td);
+void check_process(struct reading *r, const struct value *v, const struct task_definition *td);
+void check_daemon_service(struct reading *r, const struct value *v,
+			  const struct daemon_service *service);
+void check_node(struct reading *r, const struct value *v, const struct node_manifest *node);
+void check_annotations(struct reading *r, const struct value *metadata,
+		       const struct str_map *annotations);
+
+/* --- between files ---------------------------------------------------------------------------- */
+
+/* " (did you mean "x"?)" of the objects' names, or "" */
+const char *suggest_object(struct manifest_tree *tree, const struct manifest_object **items,
+			   size_t count, const char *name);
+/* dependsOn: names that exist, no cycle. */
+void check_dependencies(struct manifest_tree *tree, bool services_missing);
+
+const char *service_cluster(const struct daemon_service *service);
+
+#endif

@@ -1,0 +1,458 @@
+/* Values -> structs, by the field tables of model. */
+#include "manifest/internal.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "expr/expr.h"
+
+const char *did_you_mean(struct arena *scratch, const char *word, const char *const *names,
+			 size_t count)
+{
+	const char *near = diag_suggest(word, names, count);
+	return near ? arena_printf(scratch, " (did you mean \"%s\"?)", near) : "";
+}
+
+void report_unknown(struct reading *r, const struct value *key, const char *what,
+		    const char *const *names, size_t count)
+{
+	const char *hint = did_you_mean(r->in.scratch, key->text, names, count);
+	if (r->ecs)
+		report_warning(r, key->pos, "unknown field \"%s\" of the %s is ignored%s",
+			       key->text, what, hint);
+	else
+		report_error(r, key->pos, "unknown field \"%s\" of the %s%s", key->text, what,
+			     hint);
+}
+
+/* --- single values ---------------------------------------------------------------------------- */
+
+static const char *scalar_text(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (v->kind == VALUE_SCALAR)
+		return v->text;
+	if (v->kind != VALUE_BAD)
+		report_error(r, v->pos, "\"%s\" must be a single value, not %s", field->name,
+			     value_kind_text(v));
+	return NULL;
+}
+
+static bool is_value(const char *const *values, const char *text)
+{
+	for (; *values; values++)
+		if (strcmp(*values, text) == 0)
+			return true;
+	return false;
+}
+
+static const char *list_values(struct reading *r, const char *const *values)
+{
+	struct buf list = { 0 };
+	for (size_t i = 0; values[i]; i++)
+		buf_addf(&list, "%s%s", i == 0 ? "" : values[i + 1] ? ", " : " or ", values[i]);
+	const char *text = arena_strdup(r->in.scratch, buf_str(&list));
+	buf_release(&list);
+	return text;
+}
+
+/* A longer list of what may stand in a place helps nobody. */
+#define VALUES_LISTED_MAX 16
+
+/* Is text one of the field's values? A deployment tool may not have filled it in yet. */
+static void check_values(struct reading *r, const struct field *field, struct pos pos,
+			 const char *text)
+{
+	size_t count = 0;
+	if (!field->values || is_value(field->values, text))
+		return;
+	while (field->values[count])
+		count++;
+	if (r->ecs && has_placeholder(text))
+		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
+	else if (count > VALUES_LISTED_MAX)
+		report_error(r, pos, "\"%s\" cannot be \"%s\"%s", field->name, text,
+			     did_you_mean(r->in.scratch, text, field->values, count));
+	else if (field->values[1])
+		report_error(r, pos, "\"%s\" must be %s, not \"%s\"%s", field->name,
+			     list_values(r, field->values), text,
+			     did_you_mean(r->in.scratch, text, field->values, count));
+	else
+		report_error(r, pos, "\"%s\" must be \"%s\", not \"%s\"", field->name,
+			     field->values[0], text);
+}
+
+#define ECS_NAME_MAX_LEN 255
+
+static bool ecs_name_valid(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-";
+	size_t len = strspn(name, allowed);
+	return len > 0 && len <= ECS_NAME_MAX_LEN && !name[len];
+}
+
+static void check_name(struct reading *r, const struct field *field, struct pos pos,
+		       const char *text)
+{
+	bool file = field->flags & FIELD_NAME, ecs = field->flags & FIELD_ECS_NAME;
+	if ((!file || name_valid(text)) && (!ecs || ecs_name_valid(text)))
+		return;
+	if (!file && r->ecs && has_placeholder(text) && !strchr(text, '/') && *text != '.')
+		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
+	else
+		report_error(r, pos,
+			     "\"%s\" cannot be \"%s\": 1 to %d letters, digits, \"_\"%s and \"-\" "
+			     "are a name%s",
+			     field->name, text, file ? NAME_MAX_LEN : ECS_NAME_MAX_LEN,
+			     ecs ? "" : ", \".\"",
+			     file ? ", beginning with a letter, a digit or \"_\"" : "");
+}
+
+#define NEGATIONS_SHOWN 16
+
+static void check_expression(struct reading *r, const struct value *v)
+{
+	struct expr_error error;
+	struct expr_warning negations[NEGATIONS_SHOWN];
+	if (!r->intern)
+		r->intern = intern_new();
+	struct expr *expr = expr_compile(v->text, r->intern, &error);
+	if (!expr) {
+		report_error(r, place_in_scalar(&r->in, v, error.offset), "%s", error.text);
+		return;
+	}
+	uint32_t count = expr_negations_without_exists(expr, negations, NEGATIONS_SHOWN);
+	for (uint32_t i = 0; i < count && i < NEGATIONS_SHOWN; i++) {
+		const char *name = intern_str(r->intern, negations[i].attribute);
+		report_warning(r, place_in_scalar(&r->in, v, negations[i].offset),
+			       "this excludes nodes without the attribute \"%s\" as well; to keep "
+			       "them write \"attribute:%s !exists or ...\", else \"attribute:%s "
+			       "exists and ...\"",
+			       name, name, name);
+	}
+	expr_free(expr);
+}
+
+/* Text of a string field, checked, in the arena that is kept; NULL after a mistake. */
+static const char *read_string(struct reading *r, const struct field *field, const struct value *v)
+{
+	const char *text = scalar_text(r, field, v);
+	if (!text)
+		return NULL;
+	if (field->flags & FIELD_REQUIRED && !*text) {
+		report_error(r, v->pos, "\"%s\" must not be empty", field->name);
+		return NULL;
+	}
+	check_values(r, field, v->pos, text);
+	check_name(r, field, v->pos, text);
+	if (field->flags & FIELD_EXPRESSION)
+		check_expression(r, v);
+	return arena_strdup(r->arena, text);
+}
+
+static void read_int(struct reading *r, const struct field *field, const struct value *v,
+		     struct opt_int *out)
+{
+	const char *text = scalar_text(r, field, v);
+	int64_t n;
+	if (!text)
+		return;
+	if (field->flags & FIELD_SIZE_MIB    ? !parse_size_mib(text, &n)
+	    : field->flags & FIELD_CPU_UNITS ? !parse_cpu_units(text, &n)
+					     : !parse_int(text, &n)) {
+		report_error(r, v->pos, "\"%s\" must be %s, not \"%s\"", field->name,
+			     field->flags & FIELD_SIZE_MIB ? "MiB, as 512, or as \"1 GB\""
+			     : field->flags & FIELD_CPU_UNITS
+				     ? "CPU units, as 256, or as \"0.25 vCPU\""
+				     : "a whole number",
+			     text);
+		return;
+	}
+	if (n < field->min || n > field->max) {
+		if (field->max == INT64_MAX)
+			report_error(r, v->pos, "\"%s\" must be %" PRId64 " or more, not %s",
+				     field->name, field->min, text);
+		else
+			report_error(r, v->pos,
+				     "\"%s\" must be between %" PRId64 " and %" PRId64 ", not %s",
+				     field->name, field->min, field->max, text);
+		return;
+	}
+	*out = (struct opt_int){ true, n };
+}
+
+static void read_bool(struct reading *r, const struct field *field, const struct value *v,
+		      enum opt_bool *out)
+{
+	const char *text = scalar_text(r, field, v);
+	if (!text)
+		return;
+	if (strcmp(text, "true") == 0)
+		*out = OPT_TRUE;
+	else if (strcmp(text, "false") == 0)
+		*out = OPT_FALSE;
+	else
+		report_error(r, v->pos, "\"%s\" must be true or false, not \"%s\"", field->name,
+			     text);
+}
+
+/* --- lists and maps --------------------------------------------------------------------------- */
+
+static bool check_count(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (field->min >= field->max || (v->count >= field->min && v->count <= field->max))
+		return true;
+	if (v->count < field->min)
+		report_error(r, v->pos, "\"%s\" must not be empty", field->name);
+	else
+		report_error(r, v->pos, "\"%s\" has %u entries; at most %" PRId64 " are allowed",
+			     field->name, v->count, field->max);
+	return false;
+}
+
+static bool is_collection(struct reading *r, const struct field *field, const struct value *v,
+			  enum value_kind kind)
+{
+	if (v->kind == kind)
+		return check_count(r, field, v);
+	if (v->kind != VALUE_BAD)
+		report_error(r, v->pos, "\"%s\" must be %s, not %s", field->name,
+			     kind == VALUE_SEQUENCE ? "a list" : "a mapping of names to values",
+			     value_kind_text(v));
+	return false;
+}
+
+static const char *read_item(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (!value_is_null(v))
+		return read_string(r, field, v);
+	report_error(r, v->pos, "an entry of \"%s\" has no value", field->name);
+	return NULL;
+}
+
+static void read_string_list(struct reading *r, const struct field *field, const struct value *v,
+			     struct str_list *out)
+{
+	if (!is_collection(r, field, v, VALUE_SEQUENCE))
+		return;
+	out->set = true;
+	out->items = ARENA_ARRAY(r->arena, const char *, v->count);
+	for (const struct value *m = v->first; m; m = m->next) {
+		const char *text = read_item(r, field, m);
+		if (text)
+			out->items[out->len++] = text;
+	}
+}
+
+static void read_name_list(struct reading *r, const struct field *field, const struct value *v,
+			   struct str_at_list *out)
+{
+	if (!is_collection(r, field, v, VALUE_SEQUENCE))
+		return;
+	out->set = true;
+	out->items = ARENA_ARRAY(r->arena, struct str_at, v->count);
+	for (const struct value *m = v->first; m; m = m->next) {
+		const char *text = read_item(r, field, m);
+		if (text)
+			out->items[out->len++] = (struct str_at){ text, m->pos };
+	}
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+	return strcmp(((const struct str_pair *)a)->name, ((const struct str_pair *)b)->name);
+}
+
+static void read_map(struct reading *r, const struct field *field, const struct value *v,
+		     struct str_map *out)
+{
+	if (!is_collection(r, field, v, VALUE_MAPPING))
+		return;
+	out->set = true;
+	out->items = ARENA_ARRAY(r->arena, struct str_pair, v->count);
+	for (const struct value *m = v->first; m; m = m->next) {
+		const char *text = NULL;
+		if (value_is_null(m) && !(field->flags & FIELD_BARE_NAMES))
+			continue;
+		if (!value_is_null(m) && !(text = scalar_text(r, field, m)))
+			continue;
+		out->items[out->len++] = (struct str_pair){ arena_strdup(r->arena, m->key->text),
+							    arena_strdup(r->arena, text) };
+	}
+	qsort(out->items, out->len, sizeof(*out->items), compare_pairs);
+}
+
+/* An entry of a FIELD_PAIR_LIST. */
+struct named_value {
+	struct pos pos;
+	struct str_at name;
+	const char *value;
+};
+static const struct field named_value_fields[] = {
+	{ .name = "name",
+	  .kind = FIELD_STRING_AT,
+	  .flags = FIELD_REQUIRED,
+	  .offset = offsetof(struct named_value, name) },
+	{ .name = "value", .kind = FIELD_STRING, .offset = offsetof(struct named_value, value) },
+};
+static const struct schema named_value_schema = {
+	.name = "name and value",
+	.fields = named_value_fields,
+	.count = ARRAY_LEN(named_value_fields),
+	.size = sizeof(struct named_value),
+};
+
+static int compare_named_values(const void *a, const void *b)
+{
+	const struct named_value *x = a, *y = b;
+	int order = strcmp(x->name.value, y->name.value);
+	if (!order && x->pos.line != y->pos.line)
+		order = x->pos.line < y->pos.line ? -1 : 1;
+	return order ? order : (x->pos.col > y->pos.col) - (x->pos.col < y->pos.col);
+}
+
+static void read_pair_list(struct reading *r, const struct field *field, const struct value *v,
+			   struct str_map *out)
+{
+	if (!is_collection(r, field, v, VALUE_SEQUENCE))
+		return;
+	struct named_value *pairs = ARENA_ARRAY(r->in.scratch, struct named_value, v->count);
+	uint32_t n = 0;
+	for (const struct value *m = v->first; m; m = m->next) {
+		pairs[n] = (struct named_value){ 0 };
+		read_object(r, &named_value_schema, m, &pairs[n]);
+		n += pairs[n].name.value != NULL;
+	}
+	qsort(pairs, n, sizeof(*pairs), compare_named_values);
+	out->set = true;
+	out->items = ARENA_ARRAY(r->arena, struct str_pair, n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (i > 0 && strcmp(pairs[i].name.value, pairs[i - 1].name.value) == 0)
+			report_error(r, pairs[i].name.pos,
+				     "\"%s\" is twice in \"%s\", before on line %u",
+				     pairs[i].name.value, field->name, pairs[i - 1].name.pos.line);
+		else
+			out->items[out->len++] =
+				(struct str_pair){ pairs[i].name.value,
+						   pairs[i].value ? pairs[i].value : "" };
+	}
+}
+
+/* --- objects ---------------------------------------------------------------------------------- */
+
+/* ECS's own tools take a single object for a list of one; what has other fields is something else.
+ */
+static bool is_single(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (!r->ecs || v->kind != VALUE_MAPPING)
+		return false;
+	for (const struct value *m = v->first; m; m = m->next)
+		if (!schema_find(field->of, m->key->text))
+			return false;
+	report_warning(r, v->pos, "\"%s\" should be a list; taken as a list of one", field->name);
+	return true;
+}
+
+static void read_object_list(struct reading *r, const struct field *field, const struct value *v,
+			     struct object_list *out)
+{
+	bool single = is_single(r, field, v);
+	if (!single && !is_collection(r, field, v, VALUE_SEQUENCE))
+		return;
+	uint32_t count = single ? 1 : v->count;
+	out->set = true;
+	out->items = arena_alloc(r->arena, field->of->size * count);
+	for (uint32_t i = 0; i < count; i++, out->len++)
+		read_object(r, field->of, value_at(v, i), (char *)out->items + i * field->of->size);
+}
+
+/* A field without a member: nothing is kept of it. */
+static void read_ignored(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (value_is_empty(v))
+		return;
+	if (field->flags & FIELD_AWS_ONLY)
+		report_warning(r, v->key->pos,
+			       "\"%s\" is ignored: %s, which means nothing outside AWS",
+			       field->name, field->note);
+	if (field->flags & FIELD_REFUSED &&
+	    !(field->values && v->kind == VALUE_SCALAR && is_value(field->values, v->text)))
+		report_error(r, v->key->pos, "%s", field->note);
+	if (field->of)
+		read_object(r, field->of, v, arena_alloc(r->in.scratch, field->of->size));
+}
+
+static void read_field(struct reading *r, const struct field *field, const struct value *v,
+		       void *object)
+{
+	void *at = field_at(field, object);
+	switch (field->kind) {
+	case FIELD_STRING: *(const char **)at = read_string(r, field, v); break;
+	case FIELD_STRING_AT:
+		*(struct str_at *)at = (struct str_at){ read_string(r, field, v), v->pos };
+		break;
+	case FIELD_INT: read_int(r, field, v, at); break;
+	case FIELD_BOOL: read_bool(r, field, v, at); break;
+	case FIELD_STRING_LIST: read_string_list(r, field, v, at); break;
+	case FIELD_NAME_LIST: read_name_list(r, field, v, at); break;
+	case FIELD_STRING_MAP: read_map(r, field, v, at); break;
+	case FIELD_PAIR_LIST: read_pair_list(r, field, v, at); break;
+	case FIELD_OBJECT:
+		*(void **)at = arena_alloc(r->arena, field->of->size);
+		read_object(r, field->of, v, *(void **)at);
+		break;
+	case FIELD_OBJECT_LIST: read_object_list(r, field, v, at); break;
+	case FIELD_IGNORED: read_ignored(r, field, v); break;
+	}
+}
+
+static void report_unknown_field(struct reading *r, const struct schema *schema,
+				 const struct value *key)
+{
+	const char **names = ARENA_ARRAY(r->in.scratch, const char *, schema->count);
+	size_t count = 0;
+	for (size_t i = 0; i < schema->count; i++)
+		if (!(schema->fields[i].flags & FIELD_METADATA))
+			names[count++] = schema->fields[i].name;
+	report_unknown(r, key, schema->name, names, count);
+}
+
+/* Given is one bit a field: there, whether right or wrong. */
+static void check_required(struct reading *r, const struct schema *schema, const struct value *v,
+			   const void *object, uint64_t given)
+{
+	for (size_t i = 0; i < schema->count; i++) {
+		const struct field *field = &schema->fields[i];
+		if (field->flags & FIELD_REQUIRED && !(field->flags & FIELD_METADATA) &&
+		    !(given >> i & 1) && !field_is_set(field, object))
+			report_error(r, v->pos, "the %s has no \"%s\"", schema->name, field->name);
+	}
+}
+
+void read_object(struct reading *r, const struct schema *schema, const struct value *v,
+		 void *object)
+{
+	uint64_t given = 0;
+	assert(schema->count <= 64);
+	*(struct pos *)object = v->pos;
+	if (v->kind != VALUE_MAPPING) {
+		if (v->kind != VALUE_BAD)
+			report_error(r, v->pos, "a %s must be a mapping of fields, not %s",
+				     schema->name, value_kind_text(v));
+		return;
+	}
+	for (const struct value *m = v->first; m; m = m->next) {
+		const struct field *field = schema_find(schema, m->key->text);
+		if (!field || field->flags & FIELD_METADATA) {
+			report_unknown_field(r, schema, m->key);
+			continue;
+		}
+		if (value_is_null(m))
+			continue;
+		given |= UINT64_C(1) << (field - schema->fields);
+		read_field(r, field, m, object);
+	}
+	check_required(r, schema, v, object, given);
+}
