@@ -10,19 +10,38 @@
  * first, then the longest running, then the lowest id).
  *  - A task is replaced when its target digest differs from the desired one, for nothing else;
  * prepare first, then stop the old one, and only when that is STOPPED start the new one. A prepare
- * that fails costs no outage and is tried again with the restart delays.
+ * that fails costs no outage and is tried again with the restart delays. An unhealthy one is
+ * stopped and started again, as ECS does.
  *  - Nothing is stopped because of desired document N before N was written back as `seen`.
- *  - Starts go in the order of the document: each waits until the one before is RUNNING, or failed,
- * or START_PATIENCE_MS long. `dependsOn` waits for the dependency's first health on this node; one
- * that is not desired here does not block. It gates only the first start of a service on the node
- * since boot (a restart does not wait).
- *  - Restart delays 0, 1, 2, 4 ... 300 s within a series; RESTART_SERIES_MS of running, or a new
- * target digest, ends the series; so does a reboot.
- *  - Disk full: nothing new starts, what runs stays.
+ *  - Starts go in the order of the document: each waits until all before it are RUNNING, or failed,
+ * or had their turn for START_PATIENCE_MS. `dependsOn` waits for the dependency to be ready once on
+ * this node since boot; one that is not desired here does not block. It gates only the first start
+ * of a service on the node since boot (a restart does not wait).
+ *  - What is no longer desired stops in the reverse of the order in which it would start: higher
+ *    priority, and what others depend on, only when the rest is STOPPED, or STOP_PATIENCE_MS later.
+ *  - Restart delays 0, 1, 2, 4 ... 300 s within a series, from the end of the task;
+ * RESTART_SERIES_MS of running, or a new target digest, ends the series; so does a reboot. What we
+ * stopped counts in no series, but for the unhealthy.
+ *  - Disk full: nothing new starts and nothing is replaced; what runs stays.
+ *  - A stopped task stays visible with its record until there are STOPPED_KEPT_PER_SERVICE newer
+ * ones or STOPPED_KEPT_MS went by; only then, and only after it was counted in its series, it is
+ * removed.
+ *  - An action is given once. What the caller does not confirm in its next inputs is given again
+ * after ANSWER_PATIENCE_MS: see `struct node_input`.
  *
- * Times are milliseconds of the boot clock (CLOCK_BOOTTIME), which stands still for nobody.
- * Who owns what: a `struct node_memory` owns all it keeps between steps. Results of a step live in
- * the arena that it was given.
+ * What is reported of a task:
+ *  - ready: RUNNING, and HEALTHY where it is checked, for the service's minReadySeconds of boot
+ * clock.
+ *  - failed: not ready, and it broke in the present series (so it stays failed from the first end,
+ * over back-off and new attempts, until it is ready), or is UNHEALTHY, or its prepare failed.
+ *  - For a desired service without a task of its target there is an entry with id "": PROVISIONING
+ * while the old task runs, else PENDING, with the reason why it waits. It comes before the
+ * service's other tasks. An entry of the desired target carries the series (restarts,
+ * restart_in_ms).
+ *
+ * Times are milliseconds of the boot clock (CLOCK_BOOTTIME), which stands still for nobody. Who
+ * owns what: a `struct node_memory` owns all it keeps between steps. Results of a step live in the
+ * arena that it was given, and borrow from the input.
  */
 #ifndef MUSTER_NODE_H
 #define MUSTER_NODE_H
@@ -30,6 +49,8 @@
 #include "wire/wire.h"
 
 #define START_PATIENCE_MS	 5000
+#define STOP_PATIENCE_MS	 60000
+#define ANSWER_PATIENCE_MS	 30000
 #define RESTART_DELAY_MAX_MS	 300000
 #define RESTART_SERIES_MS	 600000
 #define STOPPED_KEPT_PER_SERVICE 10
@@ -57,7 +78,10 @@ struct node_task {
 	uint32_t container_count;
 };
 
-/* The answer of a prepare that node_step() asked for. */
+/*
+ * The answer of a prepare that node_step() asked for. A new PREPARE of a service replaces its
+ * earlier answer at once; an answer counts from the millisecond after its PREPARE on.
+ */
 enum prepare_state { PREPARE_NONE, PREPARE_RUNNING, PREPARE_DONE, PREPARE_FAILED };
 struct node_prepare {
 	const char *cluster, *service;
@@ -66,6 +90,11 @@ struct node_prepare {
 	const char *reason; /* of a failure */
 };
 
+/*
+ * From the step after a START on, `tasks` has the new task: PENDING at least, and STOPPED with stop
+ * code TaskFailedToStart when it could not be started. A START that is never confirmed counts as a
+ * failed one. A task whose target is not known yet (none) is taken for one of the desired target.
+ */
 struct node_input {
 	int64_t now_ms;			    /* boot clock */
 	int64_t now_unix_ms;		    /* for people only */
@@ -77,7 +106,7 @@ struct node_input {
 	const struct node_prepare *prepares;
 	uint32_t prepare_count;
 	bool disk_full;
-	bool leaving; /* --leave: stop everything, start nothing */
+	bool leaving; /* --leave: stop all, start nothing, remove all; done when no task is left */
 };
 
 enum node_action_kind {
@@ -90,7 +119,7 @@ struct node_action {
 	enum node_action_kind kind;
 	const char *id;			      /* STOP, REMOVE */
 	const struct wire_desired_task *task; /* PREPARE, START: in the desired document */
-	const char *reason;		      /* STOP: for stoppedReason */
+	const char *reason; /* STOP: for stoppedReason, to be kept in its record */
 };
 
 struct node_output {
@@ -109,8 +138,10 @@ struct node_memory;
 struct node_memory *node_memory_new(void);
 void node_memory_free(struct node_memory *memory);
 
-/* Restart series, first starts and the kept stopped tasks, over restarts of the agent within a
- * boot. */
+/*
+ * Restart series and first starts, over restarts of the agent within a boot. Without them the
+ * series are made up again from the records of the stopped tasks.
+ */
 void node_memory_save(const struct node_memory *memory, const char *boot_id, struct buf *out);
 /* What does not read, or is of another boot, is as good as empty: false with the reason in err. */
 bool node_memory_load(struct node_memory *memory, const char *boot_id, const void *bytes,
