@@ -118,15 +118,18 @@ void state_write_exit(struct shim *shim)
 	name_of(shim, ".", ".exit", from);
 	name_of(shim, "", ".exit", to);
 	size_t len = encode(shim, "exit", true, data, sizeof(data));
-	while (!put_file(exit_fd, from, to, data, len)) {
-		/* With the directory gone there is nobody left to tell. */
+	for (;;) {
 		struct timespec pause = { .tv_sec = RETRY_MS / 1000 };
+		if (exit_fd < 0)
+			exit_fd = open_new(from);
+		if (put_file(exit_fd, from, to, data, len))
+			break;
+		/* The disk is full. With the directory gone there is nobody left to tell. */
 		if (access(".", F_OK) < 0)
 			return;
 		nanosleep(&pause, NULL);
-		if (exit_fd >= 0)
-			close(exit_fd);
-		exit_fd = open_new(from);
+		close(exit_fd);
+		exit_fd = -1;
 	}
 	sync_both(exit_fd);
 }
