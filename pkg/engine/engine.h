@@ -58,4 +58,12 @@ struct engine_ops {
 
 extern const struct engine_ops engine_process_ops;
 
+/*
+ * Where a container's output is, as "current" and, older, "current.1", "current.2":
+ * STATE/agents/NODE/logs/SERVICE/CONTAINER for the cluster "default", else with CLUSTER~SERVICE
+ * ('~' is in no name, so that no two services meet). state_dir as in engine_options.
+ */
+const char *engine_log_dir(struct arena *arena, const char *state_dir, const char *cluster,
+			   const char *service, const char *container);
+
 #endif

@@ -1,0 +1,309 @@
+#include "engine/process/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROC_TEXT_MAX (1 << 20)
+
+static const char *const controller_names[CGROUP_CONTROLLERS] = {
+	[CGROUP_MEMORY] = "memory",
+	[CGROUP_CPU] = "cpu",
+	[CGROUP_PIDS] = "pids",
+};
+
+struct cgroups {
+	char *v2; /* .../muster-NODE; NULL: none */
+	bool v2_has[CGROUP_CONTROLLERS];
+	char *v1[CGROUP_CONTROLLERS];
+};
+
+/* --- small files ------------------------------------------------------------------------------
+ */
+
+/* Whole text of a file of /proc or /sys, which say no size. */
+static bool read_text(const char *path, struct buf *out)
+{
+	char chunk[4096];
+	ssize_t n = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	buf_reset(out);
+	while (fd >= 0 && (n = read(fd, chunk, sizeof(chunk))) > 0 && out->len < PROC_TEXT_MAX)
+		buf_add(out, chunk, (size_t)n);
+	if (fd >= 0)
+		close(fd);
+	return n == 0;
+}
+
+static bool has_word(const char *text, const char *word, const char *separators)
+{
+	size_t n = strlen(word);
+	for (const char *p = text; *p;) {
+		size_t len = strcspn(p, separators);
+		if (len == n && strncmp(p, word, n) == 0)
+			return true;
+		p += len + (p[len] != '\0');
+	}
+	return false;
+}
+
+/* --- where we are ------------------------------------------------------------------------------
+ */
+
+/* The group of a line "ID:CONTROLLERS:PATH" of /proc/self/cgroup. */
+static const char *own_path(const char *self, const char *controller, struct arena *arena)
+{
+	char *copy = arena_strdup(arena, self), *save = NULL;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *names = strchr(line, ':'), *path = names ? strchr(names + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = '\0';
+		if (*controller ? has_word(names + 1, controller, ",") : !names[1])
+			return path;
+	}
+	return NULL;
+}
+
+/* Is this line of /proc/self/mountinfo the mount of that hierarchy? Fills root and mount point. */
+static bool mount_of(char *line, const char *controller, const char **root, const char **point)
+{
+	char *rest = strstr(line, " - "), *word[5], *save = NULL;
+	if (!rest)
+		return false;
+	*rest = '\0';
+	for (int i = 0; i < 5; i++)
+		if (!(word[i] = strtok_r(i ? NULL : line, " ", &save)))
+			return false;
+	char *type = strtok_r(rest + 3, " ", &save), *options = type;
+	for (int i = 0; i < 2 && options; i++)
+		options = strtok_r(NULL, " ", &save);
+	*root = word[3];
+	*point = word[4];
+	if (!options)
+		return false;
+	return *controller ? strcmp(type, "cgroup") == 0 && has_word(options, controller, ",")
+			   : strcmp(type, "cgroup2") == 0;
+}
+
+const char *cgroup_own_dir(const char *controller, const char *mountinfo, const char *self,
+			   struct arena *arena)
+{
+	const char *own = own_path(self, controller, arena), *root, *point;
+	char *copy = arena_strdup(arena, mountinfo), *save = NULL;
+	/* "/.." stands for what the group namespace hides. */
+	if (!own || strncmp(own, "/..", 3) == 0)
+		return NULL;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (!mount_of(line, controller, &root, &point))
+			continue;
+		size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+		if (strncmp(own, root, n) != 0 || (n && own[n] && own[n] != '/'))
+			continue;
+		const char *below = strcmp(own + n, "/") == 0 ? "" : own + n;
+		return arena_printf(arena, "%s%s", point, below);
+	}
+	return NULL;
+}
+
+/* --- set up ------------------------------------------------------------------------------------
+ */
+
+static void enable(const char *dir, bool *busy)
+{
+	struct err err;
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+		char text[16];
+		snprintf(text, sizeof(text), "+%s", controller_names[i]);
+		if (!cgroup_write(dir, "cgroup.subtree_control", text, &err) && err.code == EBUSY)
+			*busy = true;
+	}
+}
+
+/* In a container the agent's group is the root that it sees: it goes into a leaf, alone. */
+static void leave_root(const char *dir)
+{
+	char leaf[4096], pid[16];
+	snprintf(leaf, sizeof(leaf), "%s/muster-agent", dir);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (mkdir(leaf, 0755) == 0 || errno == EEXIST)
+		cgroup_write(leaf, "cgroup.procs", pid, NULL);
+}
+
+static char *make_base(const char *dir, const char *node)
+{
+	struct buf path = { 0 };
+	buf_addf(&path, "%s/muster-%s", dir, node);
+	if (mkdir(path.data, 0755) == 0 || errno == EEXIST)
+		return path.data;
+	buf_release(&path);
+	return NULL;
+}
+
+static void open_v2(struct cgroups *cgroups, const char *dir, bool is_root, const char *node)
+{
+	bool busy = false;
+	char parent[4096];
+	snprintf(parent, sizeof(parent), "%s", dir);
+	if (!is_root)
+		*strrchr(parent, '/') = '\0';
+	cgroups->v2 = make_base(parent, node);
+	if (!cgroups->v2)
+		return;
+	enable(parent, &busy);
+	if (busy && is_root) {
+		leave_root(dir);
+		enable(parent, &busy);
+	}
+	enable(cgroups->v2, &busy);
+	struct buf path = { 0 }, text = { 0 };
+	buf_addf(&path, "%s/cgroup.subtree_control", cgroups->v2);
+	if (read_text(path.data, &text))
+		for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+			cgroups->v2_has[i] = has_word(buf_str(&text), controller_names[i], " \n");
+	buf_release(&path);
+	buf_release(&text);
+}
+
+struct cgroups *cgroups_open(const char *node)
+{
+	struct cgroups *cgroups = xcalloc(1, sizeof(*cgroups));
+	struct buf mounts = { 0 }, self = { 0 };
+	struct arena arena;
+	arena_init(&arena);
+	bool ok =
+		read_text("/proc/self/mountinfo", &mounts) && read_text("/proc/self/cgroup", &self);
+	const char *dir = ok ? cgroup_own_dir("", mounts.data, self.data, &arena) : NULL;
+	if (dir)
+		open_v2(cgroups, dir, strcmp(own_path(self.data, "", &arena), "/") == 0, node);
+	for (int i = 0; ok && i < CGROUP_CONTROLLERS; i++) {
+		dir = cgroups->v2_has[i]
+			      ? NULL
+			      : cgroup_own_dir(controller_names[i], mounts.data, self.data, &arena);
+		cgroups->v1[i] = dir ? make_base(dir, node) : NULL;
+	}
+	buf_release(&mounts);
+	buf_release(&self);
+	arena_release(&arena);
+	return cgroups;
+}
+
+void cgroups_free(struct cgroups *cgroups)
+{
+	if (!cgroups)
+		return;
+	/* Fails while tasks run, as it should. */
+	if (cgroups->v2)
+		rmdir(cgroups->v2);
+	free(cgroups->v2);
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+		if (cgroups->v1[i])
+			rmdir(cgroups->v1[i]);
+		free(cgroups->v1[i]);
+	}
+	free(cgroups);
+}
+
+bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller)
+{
+	return cgroups->v2_has[controller] || cgroups->v1[controller];
+}
+
+/* --- groups of a task --------------------------------------------------------------------------
+ */
+
+/* A group in one hierarchy, with those limits that are this hierarchy's. */
+static bool make_group(const struct cgroups *cgroups, const char *path, int controller,
+		       const struct cgroup_limits *l, struct err *err)
+{
+	bool v2 = controller == CGROUP_CONTROLLERS;
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_set(err, errno, "make cgroup '%s'", path);
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+		bool here = v2 ? cgroups->v2_has[i] : i == controller;
+		if (here && !cgroup_limits_set(path, v2, (enum cgroup_controller)i, l, err))
+			return false;
+	}
+	return true;
+}
+
+struct make {
+	const struct cgroups *cgroups;
+	const char *task;
+	const struct task_definition *td;
+	struct arena *arena;
+	struct cgroup_paths *own, *containers;
+};
+
+/* A group for the task and one for each container below base. */
+static bool make_tree(const struct make *m, const char *base, int controller, struct err *err)
+{
+	struct cgroup_limits l = cgroup_limits_of_task(m->td);
+	const char *own = arena_printf(m->arena, "%s/%s", base, m->task);
+	m->own->items[m->own->count++] = own;
+	if (!make_group(m->cgroups, own, controller, &l, err))
+		return false;
+	bool busy;
+	if (controller == CGROUP_CONTROLLERS)
+		enable(own, &busy);
+	for (uint32_t i = 0; i < m->td->container_definitions.len; i++) {
+		const struct container_definition *c = &m->td->container_definitions.items[i];
+		struct cgroup_paths *paths = &m->containers[i];
+		l = cgroup_limits_of_container(c);
+		const char *path = arena_printf(m->arena, "%s/%s", own, c->name);
+		paths->items[paths->count++] = path;
+		if (!make_group(m->cgroups, path, controller, &l, err))
+			return false;
+	}
+	return true;
+}
+
+static bool task_needs(const struct task_definition *td, int controller)
+{
+	struct cgroup_limits l = cgroup_limits_of_task(td);
+	bool any = cgroup_limits_need(&l, (enum cgroup_controller)controller);
+	for (uint32_t i = 0; i < td->container_definitions.len && !any; i++) {
+		l = cgroup_limits_of_container(&td->container_definitions.items[i]);
+		any = cgroup_limits_need(&l, (enum cgroup_controller)controller);
+	}
+	return any;
+}
+
+void cgroups_unmake(const struct cgroup_paths *own, const struct cgroup_paths *containers,
+		    uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t j = 0; j < containers[i].count; j++)
+			rmdir(containers[i].items[j]);
+	for (uint32_t j = 0; j < own->count; j++)
+		rmdir(own->items[j]);
+}
+
+bool cgroups_make(const struct cgroups *cgroups, const char *task, const struct task_definition *td,
+		  struct arena *arena, struct cgroup_paths *own, struct cgroup_paths *containers,
+		  struct err *err)
+{
+	struct make m = { cgroups, task, td, arena, own, containers };
+	bool ok = true, any = cgroups->v2 != NULL;
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+		if (task_needs(td, i) && !cgroups_have(cgroups, (enum cgroup_controller)i))
+			return err_set(err, 0, "there is no %s controller", controller_names[i]);
+	*own = (struct cgroup_paths){ 0 };
+	memset(containers, 0, sizeof(*containers) * td->container_definitions.len);
+	if (cgroups->v2)
+		ok = make_tree(&m, cgroups->v2, CGROUP_CONTROLLERS, err);
+	/* One at least, to know what belongs to the task. */
+	for (int i = CGROUP_CONTROLLERS - 1; ok && i >= 0; i--) {
+		if (!cgroups->v1[i] || (any && !task_needs(td, i)))
+			continue;
+		ok = make_tree(&m, cgroups->v1[i], i, err);
+		any = true;
+	}
+	if (!ok)
+		cgroups_unmake(own, containers, td->container_definitions.len);
+	return ok;
+}

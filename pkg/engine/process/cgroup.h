@@ -1,0 +1,73 @@
+/*
+ * engine/process/cgroup: control groups for tasks, where the host lets us make them.
+ *
+ * A task has a group of its own, and each of its containers one below it (where processes live, as
+ * version 2 wants it):
+ *   version 2  next to the agent's own: PARENT/muster-NODE/TASK/CONTAINER. Not below it: a unit
+ *              whose group has controllers enabled for children cannot be entered again by systemd,
+ *              so the agent could not be restarted while tasks run.
+ *   version 1  below the agent's own, for each controller: OWN/muster-NODE/TASK/CONTAINER
+ * Version 1 controllers serve the limits that version 2 has not got (hybrid hosts), and are used
+ * only for tasks that have such limits.
+ *
+ * Always holds: neither agent nor shim is ever in a group of a task. Nothing outside muster-NODE is
+ * changed, but for enabling controllers for it.
+ */
+#ifndef MUSTER_ENGINE_PROCESS_CGROUP_H
+#define MUSTER_ENGINE_PROCESS_CGROUP_H
+
+#include "base/base.h"
+#include "model/model.h"
+
+enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
+
+struct cgroups;
+
+/* Find what there is: never fails, at worst there is nothing. node: a name. */
+struct cgroups *cgroups_open(const char *node);
+void cgroups_free(struct cgroups *cgroups); /* the base group goes when it is empty */
+/* Is there a controller for it? Whether it can be used is known only after a try. */
+bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller);
+
+/*
+ * Where one is in a hierarchy, from the texts of /proc/self/mountinfo and /proc/self/cgroup: the
+ * directory of our own group. controller "": version 2. NULL: it is not there, or out of sight.
+ */
+const char *cgroup_own_dir(const char *controller, const char *mountinfo, const char *self,
+			   struct arena *arena);
+
+#define CGROUP_HIERARCHIES (CGROUP_CONTROLLERS + 1)
+struct cgroup_paths {
+	const char *items[CGROUP_HIERARCHIES];
+	uint32_t count;
+};
+/*
+ * Make the groups of a task with the limits of its definition. Paths, in the arena: the task's own,
+ * and what each container (as many as the definition has) has to enter. None without cgroups.
+ */
+bool cgroups_make(const struct cgroups *cgroups, const char *task, const struct task_definition *td,
+		  struct arena *arena, struct cgroup_paths *own, struct cgroup_paths *containers,
+		  struct err *err);
+
+/* Remove those that are empty. */
+void cgroups_unmake(const struct cgroup_paths *own, const struct cgroup_paths *containers,
+		    uint32_t count);
+
+/* limits.c: as ECS counts; 0: none. */
+struct cgroup_limits {
+	int64_t memory_mib, reserve_mib, shares, quota_units, pids;
+};
+struct cgroup_limits cgroup_limits_of_task(const struct task_definition *td);
+struct cgroup_limits cgroup_limits_of_container(const struct container_definition *c);
+/* A reservation needs nothing: it is a hint, set where that is possible. */
+bool cgroup_limits_need(const struct cgroup_limits *l, enum cgroup_controller controller);
+/* Set those of a controller on the group at dir. */
+bool cgroup_limits_set(const char *dir, bool v2, enum cgroup_controller controller,
+		       const struct cgroup_limits *l, struct err *err);
+bool cgroup_write(const char *dir, const char *name, const char *text, struct err *err);
+
+/* SIGKILL to every process in that group alone. *left: how many there were. False: no such group.
+ */
+bool cgroup_kill(const char *path, size_t *left);
+
+#endif
