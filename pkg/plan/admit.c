@@ -28,6 +28,7 @@ static bool is_in_flight(struct planner *p, const struct service *s, const struc
 }
 
 #define BIT(tally) (1u << (tally))
+#define TO_UPDATE  (BIT(TALLY_FREE) | BIT(TALLY_HELD) | BIT(TALLY_COSTLY))
 
 static unsigned tally_observed(const struct service *s, const struct cell *c)
 {
@@ -38,15 +39,27 @@ static unsigned tally_observed(const struct service *s, const struct cell *c)
 	       (updated ? BIT(TALLY_UPDATED) : 0) | (updated && is_done(c) ? BIT(TALLY_READY) : 0);
 }
 
+/*
+ * What updating it would take. One that is in flight has its slot; but where its task runs, taking
+ * it down is asked for once more: after a restart of all agents everything that was ever updated
+ * runs and is not ready yet, which looks as if all were in flight.
+ */
+static enum tally price(const struct cell *c, bool in_flight, bool down)
+{
+	if (!in_flight)
+		return is_alive(c) ? TALLY_COSTLY : TALLY_FREE;
+	return down ? TALLY_FREE : TALLY_HELD;
+}
+
 static unsigned tally_of(struct planner *p, const struct service *s, const struct node *n,
 			 const struct cell *c)
 {
 	if (n->spec.state == NODE_INACTIVE)
 		return 0;
-	unsigned bits = tally_observed(s, c);
 	bool in_flight = is_in_flight(p, s, n, c);
-	if (in_flight)
-		bits |= BIT(TALLY_IN_FLIGHT);
+	bool down = in_flight && !(is_alive(c) && c->acknowledged);
+	unsigned bits = tally_observed(s, c) | (in_flight ? BIT(TALLY_IN_FLIGHT) : 0) |
+			(down ? BIT(TALLY_DOWN) : 0);
 	if (!c->desired) {
 		if (s->cluster == n->cluster)
 			bits |= BIT(TALLY_EXCLUDED);
@@ -60,7 +73,7 @@ static unsigned tally_of(struct planner *p, const struct service *s, const struc
 	if (is_done(c))
 		bits |= BIT(TALLY_HEALTHY);
 	if (c->reason == PLAN_PLACED && c->assigned != s->target)
-		bits |= in_flight || !is_alive(c) ? BIT(TALLY_FREE) : BIT(TALLY_COSTLY);
+		bits |= BIT(price(c, in_flight, down));
 	return bits;
 }
 
@@ -79,7 +92,7 @@ void tally_cell(struct planner *p, struct service *s, const struct node *n, stru
 	if (bits == c->tally)
 		return;
 	tally_set(s, c, bits);
-	if (bits & (BIT(TALLY_FREE) | BIT(TALLY_COSTLY)) && n->rank < s->scan_from)
+	if (bits & TO_UPDATE && n->rank < s->scan_from)
 		s->scan_from = n->rank;
 }
 
@@ -114,24 +127,34 @@ static void update(struct planner *p, struct service *s, const struct node *n, s
 	tally_cell(p, s, n, c);
 }
 
-/* All that cost nothing; of the others, as many as there are slots, by node name. */
+/* The prices that can be paid now, as bits. It is asked anew after each update: one that was
+ * running and not ready comes to count in D by its own. */
+static unsigned affordable(const struct service *s)
+{
+	uint32_t budget = admit_budget(s);
+	return BIT(TALLY_FREE) | (s->count[TALLY_DOWN] < budget ? BIT(TALLY_HELD) : 0) |
+	       (s->count[TALLY_IN_FLIGHT] < budget ? BIT(TALLY_COSTLY) : 0);
+}
+
+static bool any_of(const struct service *s, unsigned bits)
+{
+	return (bits & BIT(TALLY_FREE) && s->count[TALLY_FREE]) ||
+	       (bits & BIT(TALLY_HELD) && s->count[TALLY_HELD]) ||
+	       (bits & BIT(TALLY_COSTLY) && s->count[TALLY_COSTLY]);
+}
+
+/* By node name, as long as there is one that can be paid for. */
 void admit_service(struct planner *p, struct service *s)
 {
-	uint32_t budget = admit_budget(s), in_flight = s->count[TALLY_IN_FLIGHT];
-	uint32_t slots = budget > in_flight ? budget - in_flight : 0;
-	uint32_t rank = s->scan_from, waiting_from = UINT32_MAX;
-	while (s->count[TALLY_FREE] || (slots && s->count[TALLY_COSTLY])) {
+	uint32_t waiting_from = UINT32_MAX, rank = s->scan_from;
+	for (; any_of(s, affordable(s)); rank++) {
 		assert(rank < p->node_order.len);
 		const struct node *n = &p->nodes.items[p->node_order.items[rank]];
 		struct cell *c = cell_at(p, n, s);
-		bool costly = c->tally & BIT(TALLY_COSTLY);
-		if (costly && !slots && waiting_from == UINT32_MAX)
-			waiting_from = rank;
-		if (c->tally & BIT(TALLY_FREE) || (costly && slots)) {
-			slots -= costly;
+		if (c->tally & TO_UPDATE & affordable(s))
 			update(p, s, n, c);
-		}
-		rank++;
+		else if (c->tally & TO_UPDATE && waiting_from == UINT32_MAX)
+			waiting_from = rank;
 	}
 	s->scan_from = waiting_from < rank ? waiting_from : rank;
 }

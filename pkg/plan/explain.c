@@ -189,9 +189,9 @@ uint32_t planner_explain(const struct planner *p, plan_service_id service, plan_
 		explain_constraints(&a);
 		explain_engine(&a);
 		explain_connection(&a);
+		explain_service(&a);
 		explain_resources(&a);
 		explain_ports(&a);
-		explain_service(&a);
 	}
 	*why = ARENA_ARRAY(arena, struct plan_why, a.list.len);
 	if (a.list.len)

@@ -27,8 +27,11 @@ enum tally {
 	TALLY_EXCLUDED,
 	TALLY_ABSENT,
 	TALLY_HEALTHY, /* reachable and ready on what is assigned: part of D */
-	TALLY_FREE,    /* to be updated, and that takes no slot of the budget */
-	TALLY_COSTLY,  /* to be updated within the budget */
+	TALLY_DOWN,    /* in flight, and as far as is known not running what is assigned */
+	/* To be updated, and what that takes: */
+	TALLY_FREE,   /* nothing, as nothing runs that it would take down */
+	TALLY_HELD,   /* of the slot that it has, the right to be down */
+	TALLY_COSTLY, /* a slot of the budget */
 	TALLY_COUNT
 };
 
@@ -179,6 +182,8 @@ struct expr_facts place_facts(const struct planner *p, const struct node *n, siz
 			      intern_id *groups);
 bool place_offers(const struct node *n, intern_id capability);
 bool place_port_reserved(enum engine_kind engine, bool udp, uint16_t port);
+enum plan_reason place_may_stay(const struct service *s, const struct node *n,
+				const struct cell *c);
 void load_add(struct load *sum, const struct load *part);
 void place_node(struct planner *p, struct node *n);
 void place_cell(struct planner *p, struct node *n, struct service *s);

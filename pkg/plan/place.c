@@ -163,8 +163,7 @@ static enum plan_reason state_reason(const struct node *n)
 	return PLAN_PLACED;
 }
 
-static enum plan_reason may_stay(const struct node *n, const struct service *s,
-				 const struct cell *c)
+enum plan_reason place_may_stay(const struct service *s, const struct node *n, const struct cell *c)
 {
 	if (s->cluster != n->cluster)
 		return PLAN_OTHER_CLUSTER;
@@ -199,8 +198,7 @@ static enum plan_reason may_start(const struct planner *p, const struct node *n,
 		return PLAN_UNREACHABLE;
 	if (!n->spec.observed_once)
 		return PLAN_NOT_OBSERVED;
-	enum plan_reason reason = room(p, n, s, taken);
-	return reason == PLAN_PLACED ? s->halt : reason;
+	return s->halt == PLAN_PLACED ? room(p, n, s, taken) : s->halt;
 }
 
 /* --- deciding -------------------------------------------------------------------------------- */
@@ -226,24 +224,30 @@ static void take_room(struct planner *p, const struct service *s, struct load *t
 		ports_take(p, s);
 }
 
+static void stop(struct planner *p, struct node *n, struct service *s, struct cell *c)
+{
+	target_unref(s, c->assigned);
+	c->assigned = c->replaces = 0;
+	c->broken_before = c->acknowledged = false;
+	change_mark(p, n, c, PLAN_STOP);
+}
+
+/* Decides of one that may not stay only that: it is unassigned then. */
 static void decide_assigned(struct planner *p, struct node *n, struct service *s, struct cell *c,
 			    size_t position, struct load *taken)
 {
 	bool frozen = s->halt == PLAN_SUSPENDED || s->halt == PLAN_STALLED;
-	enum plan_reason reason = may_stay(n, s, c);
+	enum plan_reason reason = place_may_stay(s, n, c);
 	c->desired = reason == PLAN_PLACED;
 	if (!c->desired && !frozen && n->open) {
-		target_unref(s, c->assigned);
-		c->assigned = c->replaces = 0;
-		c->broken_before = c->acknowledged = false;
-		change_mark(p, n, c, PLAN_STOP);
-	} else {
-		if (c->desired && c->assigned != s->target)
-			reason = may_start(p, n, s, c, position, taken);
-		n->tight |= is_want_of_room(reason);
-		take_room(p, s, taken);
+		stop(p, n, s, c);
+		return;
 	}
+	if (c->desired && c->assigned != s->target)
+		reason = may_start(p, n, s, c, position, taken);
 	c->reason = (uint16_t)reason & 31;
+	n->tight |= is_want_of_room(reason);
+	take_room(p, s, taken);
 	tally_cell(p, s, n, c);
 }
 
@@ -271,6 +275,7 @@ void place_node(struct planner *p, struct node *n)
 {
 	const plan_service_id *order = p->service_order.items;
 	size_t count = p->service_order.len;
+	size_t changes = p->changes;
 	struct load taken = { 0 };
 	bool ports = false;
 	n->tight = false;
@@ -290,13 +295,15 @@ void place_node(struct planner *p, struct node *n)
 	for (size_t i = 0; i < count; i++) {
 		struct service *s = &p->services.items[order[i]];
 		struct cell *c = &n->cells[order[i]];
-		if (!c->assigned && c->change != 1 + PLAN_STOP)
+		if (!c->assigned)
 			decide_unassigned(p, n, s, c, i, &taken);
 	}
 	for (size_t i = 0; ports && i < count; i++)
 		ports_clear(p, &p->services.items[order[i]]);
 	n->load = taken;
 	n->tight |= overloaded(n, &taken);
+	if (n->tight && p->changes != changes)
+		place_node(p, n); /* starts nothing more, but may refuse for another reason */
 }
 
 /*
@@ -316,7 +323,7 @@ void place_cell(struct planner *p, struct node *n, struct service *s)
 		load_subtract(&taken, &s->taken);
 	if (c->assigned)
 		decide_assigned(p, n, s, c, 0, &taken);
-	else
+	if (!c->assigned)
 		decide_unassigned(p, n, s, c, 0, &taken);
 	if (n->tight || overloaded(n, &taken))
 		place_node(p, n);

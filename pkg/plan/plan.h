@@ -119,13 +119,13 @@ enum plan_reason {
 	PLAN_MISSING_CAPABILITY,
 	PLAN_UNREACHABLE,  /* no new assignment */
 	PLAN_NOT_OBSERVED, /* the controller has not read its state yet */
+	PLAN_SUSPENDED,
+	PLAN_STALLED,
+	PLAN_REMOVING,
 	PLAN_NO_CPU,
 	PLAN_NO_MEMORY,
 	PLAN_PORT_TAKEN,
 	PLAN_NODE_FULL, /* LIMIT_TASKS_PER_NODE, or the desired document is full */
-	PLAN_SUSPENDED,
-	PLAN_STALLED,
-	PLAN_REMOVING,
 	PLAN_REASON_COUNT
 };
 /* "Placed", "ConstraintNotMet", ... : stable words for status files; and ECS's RESOURCE:CPU etc. */

@@ -267,7 +267,7 @@ plan_node_id planner_node_set(struct planner *p, const struct plan_node *spec)
 	arena_init(&n->memory);
 	n->spec = copy_node(&n->memory, spec);
 	arena_release(&old);
-	n->cluster = intern_add(p->intern, spec->cluster);
+	n->cluster = intern_add(p->intern, n->spec.cluster);
 	n->open = spec->registered && spec->reachable && spec->observed_once;
 	n->facts = (struct expr_facts){
 		.attributes = n->spec.attributes,

@@ -98,7 +98,7 @@ static struct plan_change *emit_node(struct planner *p, plan_node_id id, struct 
 					     .service = service,
 					     .node = id };
 		if (out->kind == PLAN_STOP)
-			out->reason = c->reason;
+			out->reason = place_may_stay(&p->services.items[service], n, c);
 		if (out->kind == PLAN_UPDATE) {
 			out->broken_before = c->broken_before;
 			out->replaces = c->replaces;

@@ -160,10 +160,10 @@ static const struct place_row {
 		 "EngineMissing: the node has no container engine; "
 		 "MissingCapability: missing capability c; "
 		 "NodeUnreachable: the node's agent gives no sign of life; "
+		 "Suspended: the service is suspended; "
 		 "RESOURCE:CPU: needs 2000 CPU units, 1024 remain; "
 		 "RESOURCE:MEMORY: needs 2000 MiB of memory, 1024 MiB remain; "
-		 "RESOURCE:PORTS: port 22/tcp is reserved on every node; "
-		 "Suspended: the service is suspended" },
+		 "RESOURCE:PORTS: port 22/tcp is reserved on every node" },
 };
 
 static struct world *row_world(const struct place_row *row)

@@ -1,0 +1,392 @@
+/*
+ * A small fleet in virtual time: agents that read late, tasks that fail, nodes that vanish, a
+ * controller that knows what it was told last. Every plan is checked against rules that are
+ * written here a second time, naively, over all cells.
+ */
+#ifndef PLAN_SIM_H
+#define PLAN_SIM_H
+
+#include "plan_world.h"
+
+#define SIM_NODES    5
+#define SIM_SERVICES 4
+#define BAD_REVISION 3 /* never comes up */
+
+static const char *const node_names[SIM_NODES] = { "n0", "n1", "n2", "n3", "n4" };
+static const char *const service_names[SIM_SERVICES] = { "s0", "s1", "s2", "s3" };
+
+struct sim_cell {
+	int assigned, replaces, number; /* as in the desired document */
+	bool broken_before;
+	int wanted, running; /* what the agent has read, and what it runs */
+	enum plan_seen seen;
+	int told_running;
+	enum plan_seen told_seen;
+	bool ours; /* down by our own hand: an update took what ran, nothing was ready since */
+};
+
+struct sim_node {
+	bool prod, reachable, observed;
+	enum node_state state;
+	int put, seen, told_seen; /* numbers of the desired document */
+	int64_t gone_ms;	  /* since when the planner sees it unreachable; -1: it does not */
+};
+
+struct sim {
+	struct world *world;
+	uint64_t seed, random;
+	int step, node_count, service_count;
+	bool tight;	/* memory and ports are short */
+	bool dynamic;	/* the last service asks for the group of the first */
+	bool bad_first; /* no task of s0 ever comes up */
+	struct svc services[SIM_SERVICES];
+	struct sim_node nodes[SIM_NODES];
+	struct sim_cell cells[SIM_SERVICES][SIM_NODES];
+	struct buf changes; /* of the last run */
+	struct buf trace;   /* of all services but s0 */
+};
+
+#define sim_fail(sim, fmt, ...)                                                                    \
+	fail_msg("seed %llu, step %d: " fmt, (unsigned long long)(sim)->seed, (sim)->step,         \
+		 __VA_ARGS__)
+
+/* splitmix64 */
+static inline uint32_t draw(struct sim *sim, uint32_t below)
+{
+	uint64_t z = sim->random += 0x9e3779b97f4a7c15;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return (uint32_t)((z ^ z >> 31) >> 33) % below;
+}
+
+/* --- telling the planner --------------------------------------------------------------------- */
+
+static inline void sim_tell_service(struct sim *sim, int s)
+{
+	tell_service(sim->world, sim->services[s]);
+}
+
+static inline void sim_tell_node(struct sim *sim, int n)
+{
+	const struct sim_node *node = &sim->nodes[n];
+	NODE(sim->world, node_names[n], .attributes = node->prod ? "env=prod" : "env=dev",
+	     .state = node->state, .unreachable = !node->reachable, .unobserved = !node->observed,
+	     .memory = sim->tight ? 1000 : 100000);
+}
+
+static inline struct plan_fact sim_fact(const struct sim *sim, int s, int n)
+{
+	const struct sim_cell *c = &sim->cells[s][n];
+	const struct sim_node *node = &sim->nodes[n];
+	const char *name = service_names[s];
+	struct plan_fact fact = { .assigned = target_of(name, c->assigned),
+				  .assigned_revision = (uint32_t)c->assigned,
+				  .replaces = (uint32_t)c->replaces,
+				  .broken_before = c->broken_before };
+	if (node->observed) {
+		fact.acknowledged = c->assigned && node->told_seen >= c->number;
+		fact.seen = c->told_seen;
+		fact.running = target_of(name, c->told_running);
+		fact.running_revision = (uint32_t)c->told_running;
+	}
+	return fact;
+}
+
+static inline void sim_tell_fact(struct sim *sim, int s, int n)
+{
+	struct plan_fact fact = sim_fact(sim, s, n);
+	planner_fact_set(sim->world->planner, sid(sim->world, service_names[s]),
+			 nid(sim->world, node_names[n]), &fact);
+}
+
+/* --- the rules, once more -------------------------------------------------------------------- */
+
+static inline bool alive(const struct sim *sim, int s, int n)
+{
+	const struct sim_cell *c = &sim->cells[s][n];
+	return sim->nodes[n].observed &&
+	       (c->told_seen == PLAN_SEEN_RUNNING || c->told_seen == PLAN_SEEN_READY);
+}
+
+static inline bool done(const struct sim *sim, int s, int n)
+{
+	const struct sim_cell *c = &sim->cells[s][n];
+	const struct sim_node *node = &sim->nodes[n];
+	return c->assigned && node->observed && node->told_seen >= c->number &&
+	       c->told_seen == PLAN_SEEN_READY && c->told_running == c->assigned;
+}
+
+static inline bool matches(const struct sim *sim, int s, int n)
+{
+	const struct sim_node *node = &sim->nodes[n];
+	const char *constraint = sim->services[s].constraint;
+	bool env = !constraint || strstr(constraint, "task:group") ||
+		   strstr(constraint, "prod") == NULL || node->prod;
+	return node->state == NODE_ACTIVE && env && !sim->services[s].removing;
+}
+
+static inline bool before(const struct sim *sim, int a, int b)
+{
+	int x = sim->services[a].priority, y = sim->services[b].priority;
+	return x != y ? x > y : a < b;
+}
+
+static inline void check_start(const struct sim *sim, int s, int n)
+{
+	if (sim->cells[s][n].assigned)
+		sim_fail(sim, "starts %s on %s twice", service_names[s], node_names[n]);
+	if (!matches(sim, s, n))
+		sim_fail(sim, "starts %s on %s", service_names[s], node_names[n]);
+}
+
+/* What starts fits besides what is there, and needs what dynamic constraints ask. */
+static inline void check_room(const struct sim *sim, int s, int n)
+{
+	uint32_t memory = 0;
+	for (int i = 0; i < sim->service_count; i++) {
+		if (!sim->cells[i][n].assigned)
+			continue;
+		memory += sim->services[i].memory;
+		if (i != s && sim->services[s].port &&
+		    sim->services[i].port == sim->services[s].port)
+			sim_fail(sim, "%s and %s share a port", service_names[i], service_names[s]);
+	}
+	if (sim->tight && memory > 1000 && sim->services[s].memory)
+		sim_fail(sim, "%s is too large for %s", service_names[s], node_names[n]);
+	if (sim->dynamic && s == sim->service_count - 1 &&
+	    (!sim->cells[0][n].assigned || !before(sim, 0, s)))
+		sim_fail(sim, "%s starts on %s without s0", service_names[s], node_names[n]);
+}
+
+static inline void check_update(const struct sim *sim, int s, int n, const struct plan_change *c)
+{
+	const struct sim_cell *cell = &sim->cells[s][n];
+	if (!cell->assigned || cell->assigned == sim->services[s].revision || !matches(sim, s, n))
+		sim_fail(sim, "updates %s on %s", service_names[s], node_names[n]);
+	if ((int)c->replaces != cell->assigned)
+		sim_fail(sim, "%s replaces %u on %s", service_names[s], c->replaces, node_names[n]);
+	if (c->broken_before && (cell->ours || alive(sim, s, n)))
+		sim_fail(sim, "%s was not broken on %s", service_names[s], node_names[n]);
+}
+
+/* An update was put and is not done, as far as the controller can tell. */
+static inline bool in_flight(const struct sim *sim, int s, int n)
+{
+	const struct sim_cell *c = &sim->cells[s][n];
+	const struct sim_node *node = &sim->nodes[n];
+	bool vanished = !node->reachable && node->gone_ms >= 0 &&
+			sim->world->now_ms - node->gone_ms >= MONITOR_MS;
+	return c->replaces && !c->broken_before && !done(sim, s, n) &&
+	       node->state != NODE_INACTIVE && !vanished;
+}
+
+/*
+ * A slot was asked for: not more may be down by our own hand than the budget says, counting all
+ * that were not ready since. Where only what has its slot already was taken down again: not more
+ * may be down at this moment.
+ */
+static inline void check_budget(const struct sim *sim, int s, bool slot)
+{
+	int min_healthy = sim->services[s].min_healthy, down = 0, d = 0;
+	for (int n = 0; n < sim->node_count; n++) {
+		const struct sim_cell *c = &sim->cells[s][n];
+		const struct sim_node *node = &sim->nodes[n];
+		struct plan_cell told = cell(sim->world, service_names[s], node_names[n]);
+		bool mine = c->ours && in_flight(sim, s, n);
+		down += mine && (slot || node->told_seen < c->number || !alive(sim, s, n));
+		d += in_flight(sim, s, n) ||
+		     (node->reachable && matches(sim, s, n) && done(sim, s, n));
+		if (told.in_flight != in_flight(sim, s, n))
+			sim_fail(sim, "%s on %s: in flight or not", service_names[s],
+				 node_names[n]);
+	}
+	int keep = (d * (min_healthy == ZERO ? 0 : min_healthy) + 99) / 100;
+	int budget = d - keep > 1 ? d - keep : 1;
+	if (down > budget)
+		sim_fail(sim, "%s: %d down by our own hand, %d may be", service_names[s], down,
+			 budget);
+}
+
+/* --- planning -------------------------------------------------------------------------------- */
+
+static inline int index_of(const char *name)
+{
+	return name[1] - '0';
+}
+
+/* What an update takes of the budget. */
+enum price { PRICE_NONE, PRICE_AGAIN, PRICE_SLOT };
+
+/* Carry out what was planned; what it takes. */
+static inline enum price sim_apply(struct sim *sim, const struct plan_change *change, int s, int n)
+{
+	struct sim_cell *c = &sim->cells[s][n];
+	const struct sim_node *node = &sim->nodes[n];
+	bool again = in_flight(sim, s, n);
+	enum price price = PRICE_NONE;
+	if (!node->reachable || !node->observed ||
+	    ((sim->services[s].suspend || sim->services[s].stalled) && !sim->services[s].removing))
+		sim_fail(sim, "changes %s on %s", service_names[s], node_names[n]);
+	switch (change->kind) {
+	case PLAN_START: check_start(sim, s, n); break;
+	case PLAN_UPDATE:
+		check_update(sim, s, n, change);
+		if (alive(sim, s, n) && node->told_seen >= c->number)
+			price = again ? PRICE_AGAIN : PRICE_SLOT;
+		break;
+	case PLAN_STOP:
+		if (!c->assigned || matches(sim, s, n))
+			sim_fail(sim, "stops %s on %s", service_names[s], node_names[n]);
+		break;
+	}
+	c->ours = change->kind == PLAN_UPDATE && (c->ours || price != PRICE_NONE);
+	c->replaces = change->kind == PLAN_UPDATE ? c->assigned : 0;
+	c->broken_before = change->broken_before;
+	c->assigned = change->kind == PLAN_STOP ? 0 : sim->services[s].revision;
+	c->number = node->put + 1;
+	return price;
+}
+
+/* One run of the planner; the number of changes. */
+static inline size_t sim_plan(struct sim *sim)
+{
+	struct world *w = sim->world;
+	struct plan_result result;
+	enum price price[SIM_SERVICES] = { PRICE_NONE };
+	bool put[SIM_NODES] = { 0 };
+	planner_run(w->planner, w->now_ms, &w->arena, &result);
+	buf_reset(&sim->changes);
+	for (size_t i = 0; i < result.change_count; i++) {
+		const struct plan_change *change = &result.changes[i];
+		int s = index_of(planner_service(w->planner, change->service)->name),
+		    n = index_of(planner_node(w->planner, change->node)->name);
+		enum price one = sim_apply(sim, change, s, n);
+		price[s] = one > price[s] ? one : price[s];
+		put[n] = true;
+		write_change(w->planner, change, &sim->changes);
+		if (s != 0)
+			write_change(w->planner, change, &sim->trace);
+	}
+	for (int n = 0; n < sim->node_count; n++) {
+		struct sim_node *node = &sim->nodes[n];
+		node->put += put[n];
+		if (node->reachable)
+			node->gone_ms = -1;
+		else if (node->gone_ms < 0)
+			node->gone_ms = w->now_ms;
+	}
+	for (int s = 0; s < sim->service_count; s++)
+		if (price[s] != PRICE_NONE)
+			check_budget(sim, s, price[s] == PRICE_SLOT);
+	for (size_t i = 0; i < result.change_count; i++)
+		if (result.changes[i].kind == PLAN_START)
+			check_room(
+				sim,
+				index_of(planner_service(w->planner, result.changes[i].service)
+						 ->name),
+				index_of(planner_node(w->planner, result.changes[i].node)->name));
+	buf_addc(&sim->trace, '\n');
+	struct plan_result again;
+	planner_run(w->planner, w->now_ms, &w->arena, &again);
+	if (again.change_count) {
+		struct buf more = { 0 };
+		for (size_t i = 0; i < again.change_count; i++)
+			write_change(w->planner, &again.changes[i], &more);
+		sim_fail(sim, "after '%s' a second run has '%s'", buf_str(&sim->changes),
+			 buf_str(&more));
+	}
+	return result.change_count;
+}
+
+/* --- nodes ----------------------------------------------------------------------------------- */
+
+/* The agent reads its desired document and acts on it. */
+static inline void sim_read(struct sim *sim, int n)
+{
+	struct sim_node *node = &sim->nodes[n];
+	if (!node->reachable)
+		return;
+	node->seen = node->put;
+	for (int s = 0; s < sim->service_count; s++) {
+		struct sim_cell *c = &sim->cells[s][n];
+		c->wanted = c->assigned;
+		if (c->running == c->wanted)
+			continue;
+		c->running = c->wanted;
+		c->seen = c->wanted ? PLAN_SEEN_PENDING : PLAN_SEEN_NONE;
+	}
+}
+
+static inline void sim_progress(struct sim *sim, int s, int n, bool crash)
+{
+	static const enum plan_seen next[] = { [PLAN_SEEN_NONE] = PLAN_SEEN_NONE,
+					       [PLAN_SEEN_PENDING] = PLAN_SEEN_RUNNING,
+					       [PLAN_SEEN_RUNNING] = PLAN_SEEN_READY,
+					       [PLAN_SEEN_READY] = PLAN_SEEN_READY,
+					       [PLAN_SEEN_FAILED] = PLAN_SEEN_RUNNING };
+	struct sim_cell *c = &sim->cells[s][n];
+	bool bad = c->running == BAD_REVISION || (sim->bad_first && s == 0);
+	c->seen = c->running && (crash || bad) ? PLAN_SEEN_FAILED : next[c->seen];
+}
+
+/* The controller reads what the agent wrote. */
+static inline void sim_report(struct sim *sim, int n)
+{
+	struct sim_node *node = &sim->nodes[n];
+	if (!node->reachable)
+		return;
+	node->told_seen = node->seen;
+	if (!node->observed) {
+		node->observed = true;
+		sim_tell_node(sim, n);
+	}
+	for (int s = 0; s < sim->service_count; s++) {
+		struct sim_cell *c = &sim->cells[s][n];
+		c->told_running = c->running;
+		c->told_seen = c->seen;
+		if (done(sim, s, n))
+			c->ours = false;
+		sim_tell_fact(sim, s, n);
+	}
+}
+
+static inline void sim_connect(struct sim *sim, int n, bool reachable)
+{
+	struct sim_node *node = &sim->nodes[n];
+	node->reachable = reachable;
+	sim_tell_node(sim, n);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static inline void sim_init(struct sim *sim, uint64_t seed)
+{
+	*sim = (struct sim){ .seed = seed, .random = seed, .world = world_new() };
+	sim->node_count = 1 + (int)draw(sim, SIM_NODES);
+	sim->service_count = 1 + (int)draw(sim, SIM_SERVICES);
+	for (int s = 0; s < sim->service_count; s++) {
+		sim->services[s] = (struct svc){ .name = service_names[s], .revision = 1 };
+		sim->services[s].min_healthy = 10 + 30 * (int)draw(sim, 4); /* 10 to 100 */
+	}
+	for (int n = 0; n < sim->node_count; n++)
+		sim->nodes[n] = (struct sim_node){
+			.prod = true, .reachable = true, .observed = true, .gone_ms = -1
+		};
+}
+
+static inline void sim_tell_all(struct sim *sim)
+{
+	for (int s = 0; s < sim->service_count; s++)
+		sim_tell_service(sim, s);
+	for (int n = 0; n < sim->node_count; n++)
+		sim_tell_node(sim, n);
+}
+
+static inline void sim_release(struct sim *sim)
+{
+	world_free(sim->world);
+	buf_release(&sim->changes);
+	buf_release(&sim->trace);
+}
+
+#endif
