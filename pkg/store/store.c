@@ -153,7 +153,7 @@ static void take_answers(struct store *store)
 	}
 	if (jobs && !store->freed)
 		restart_deadline(store);
-	jobs_free(jobs);
+	job_free_all(jobs);
 }
 
 static void on_answered(uv_async_t *handle)
@@ -174,7 +174,7 @@ static void on_deadline(void *arg)
 		take_answers(store); /* in time, but the loop was late */
 		return;
 	}
-	jobs_free(unbegun);
+	job_free_all(unbegun);
 	time_out(store, &store->waiting);
 }
 

@@ -75,7 +75,10 @@ struct store_ops {
 		    size_t len, unsigned flags, bool *swapped, struct err *err);
 	bool (*beat)(void *self, const char *node, struct err *err);
 	bool (*beats)(void *self, struct store_entries *out, struct err *err); /* key = NODE */
-	/* One controller at a time, for as long as the process lives; EWOULDBLOCK: another one. */
+	/*
+	 * One controller at a time, for as long as it is open; EWOULDBLOCK: another one. Who had
+	 * the lock and lost it (the store was made anew) gets ESTALE for every change from then on.
+	 */
 	bool (*lock_controller)(void *self, struct err *err);
 	/*
 	 * Can WHERE not be watched (a network file system)? Then the caller relists every

@@ -53,7 +53,7 @@ void job_free(struct job *job)
 	free(job);
 }
 
-void jobs_free(struct job *job)
+void job_free_all(struct job *job)
 {
 	for (struct job *next; job; job = next) {
 		next = job->next;
@@ -214,8 +214,8 @@ static void run(struct worker *w, struct job *job)
 
 static void worker_destroy(struct worker *w)
 {
-	jobs_free(queue_take_all(&w->asked));
-	jobs_free(queue_take_all(&w->answered));
+	job_free_all(queue_take_all(&w->asked));
+	job_free_all(queue_take_all(&w->answered));
 	pthread_cond_destroy(&w->asked_for);
 	pthread_cond_destroy(&w->has_ended);
 	pthread_mutex_destroy(&w->mutex);

@@ -39,7 +39,7 @@ struct job {
 
 struct job *job_new(enum job_kind kind, const char *key);
 void job_free(struct job *job);
-void jobs_free(struct job *first);
+void job_free_all(struct job *first);
 
 struct worker;
 
