@@ -37,9 +37,16 @@ static void diag_count(struct diag_list *list, enum diag_severity severity, size
 		list->warnings += count;
 }
 
-/* A diagnostic is one line: what a user's text brings along must not break it. */
+/* A diagnostic is one line of bounded length: what a user's text brings along must not break it. */
 static char *one_line(char *text)
 {
+	size_t len = strnlen(text, DIAG_TEXT_MAX + 1);
+	if (len > DIAG_TEXT_MAX) {
+		len = DIAG_TEXT_MAX - 3;
+		while (((unsigned char)text[len] & 0xc0) == 0x80)
+			len--; /* not inside a character */
+		memcpy(text + len, "...", 4);
+	}
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';

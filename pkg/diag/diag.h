@@ -18,6 +18,9 @@
 
 enum diag_severity { DIAG_ERROR, DIAG_WARNING };
 
+/* Longer texts are cut: what a user wrote may be quoted in one. */
+#define DIAG_TEXT_MAX 1000
+
 /* A place in a file: both count from 1; columns count characters, not bytes. 0:0 is "no place". */
 struct pos {
 	uint32_t line, col;

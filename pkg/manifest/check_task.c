@@ -45,7 +45,7 @@ static const char *hint_container(const struct task *t, const char *name)
 		collect_names(t->td->container_definitions.items, t->td->container_definitions.len,
 			      sizeof(struct container_definition),
 			      offsetof(struct container_definition, name), names);
-	return did_you_mean(t->r->in.scratch, name, names, n);
+	return did_you_mean(t->r->in.diags, t->r->in.scratch, name, names, n);
 }
 
 static const struct container_definition *find_container(const struct task *t, const char *name)
@@ -179,7 +179,8 @@ static void check_mounts(const struct task *t, const struct container_definition
 		const struct mount_point *m = &c->mount_points.items[i];
 		if (m->source_volume && !find_volume(t->td, m->source_volume))
 			report_error(t->r, m->pos, "there is no volume \"%s\"%s", m->source_volume,
-				     did_you_mean(t->r->in.scratch, m->source_volume, names, n));
+				     did_you_mean(t->r->in.diags, t->r->in.scratch,
+						  m->source_volume, names, n));
 	}
 	for (uint32_t i = 0; i < c->volumes_from.len; i++) {
 		const struct volume_from *f = &c->volumes_from.items[i];

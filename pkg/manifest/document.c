@@ -79,7 +79,7 @@ static void document_done(struct reading *r, struct document *d, size_t errors,
 	const char *name = content_name(d);
 	*(struct pos *)d->content = d->object.pos;
 	d->object.name = name && *name ? name : NULL;
-	bool ok = r->in.diags->errors == errors && d->object.name;
+	bool ok = r->in.diags->errors == errors && !r->flawed && d->object.name;
 	if (ok && d->object.kind == MANIFEST_TASK_DEFINITION)
 		d->object.digest = task_definition_digest(d->object.task_definition);
 	*vec_push(ok ? good : broken) = d->object;
@@ -129,7 +129,7 @@ static void read_metadata(struct reading *r, const struct value *v, const struct
 {
 	const struct value *spec = value_get(envelope, "spec");
 	bool family = kind == MANIFEST_TASK_DEFINITION && value_get(spec, "family");
-	if (v && !value_is_null(v))
+	if (v)
 		read_object(r, &metadata_schema, v, metadata);
 	if (!metadata->name.value && !value_get(v, "name") && !family)
 		report_error(r, v ? v->pos : envelope->pos, "metadata has no \"name\"");
@@ -142,7 +142,7 @@ static void read_spec(struct reading *r, const struct value *v, const struct val
 	const struct schema *schema = manifest_schemas[d->object.kind];
 	bool needed = d->object.kind == MANIFEST_TASK_DEFINITION ||
 		      d->object.kind == MANIFEST_DAEMON_SERVICE;
-	if (spec && !value_is_null(spec))
+	if (spec)
 		read_object(r, schema, spec, d->content);
 	else if (needed)
 		report_error(r, v->pos, "the %s has no \"spec\"", schema->name);
@@ -214,7 +214,7 @@ static void check_envelope(struct reading *r, const struct value *v)
 static enum manifest_kind read_kind(struct reading *r, const struct value *v)
 {
 	const struct value *kind = value_get(v, "kind");
-	if (!kind || kind->kind != VALUE_SCALAR || value_is_null(kind)) {
+	if (!kind || kind->kind != VALUE_SCALAR) {
 		if (!kind || kind->kind != VALUE_BAD)
 			report_error(r, kind ? kind->pos : v->pos, "the document has no \"kind\"");
 		return MANIFEST_KIND_COUNT;
@@ -226,7 +226,8 @@ static enum manifest_kind read_kind(struct reading *r, const struct value *v)
 		r, kind->pos,
 		"unknown kind \"%s\"%s: TaskDefinition, DaemonService, Node and Cluster are known",
 		kind->text,
-		did_you_mean(r->in.scratch, kind->text, kind_names, MANIFEST_KIND_COUNT));
+		did_you_mean(r->in.diags, r->in.scratch, kind->text, kind_names,
+			     MANIFEST_KIND_COUNT));
 	return MANIFEST_KIND_COUNT;
 }
 
@@ -319,7 +320,8 @@ static void report_unknown_document(struct reading *r, const struct value *v)
 					       "serviceName", "schedulingStrategy" };
 	const char *hint = "";
 	for (const struct value *m = v->first; m && !*hint; m = m->next)
-		hint = did_you_mean(r->in.scratch, m->key->text, telling, ARRAY_LEN(telling));
+		hint = did_you_mean(r->in.diags, r->in.scratch, m->key->text, telling,
+				    ARRAY_LEN(telling));
 	report_error(r, v->pos,
 		     "neither a muster document (apiVersion, kind) nor an ECS task definition "
 		     "(family, containerDefinitions) or service (serviceName)%s",
@@ -334,6 +336,7 @@ void read_document(struct reading *r, struct value *v, struct object_vec *good,
 {
 	size_t known = good->len + broken->len;
 	r->ecs = false;
+	r->flawed = v->flawed;
 	if (value_is_null(v))
 		return; /* nothing between two separators */
 	if (v->kind != VALUE_MAPPING) {

@@ -22,7 +22,8 @@ enum value_kind {
 /* A piece of YAML or JSON. */
 struct value {
 	enum value_kind kind;
-	bool plain; /* a scalar without quotes: may be null, a number or a boolean */
+	bool plain;  /* a scalar without quotes: may be null, a number or a boolean */
+	bool flawed; /* a document: mistakes of notation were reported */
 	struct pos pos;
 	const char *text;	  /* scalar */
 	struct value *first;	  /* sequence, mapping: of the members, in order of the file */
@@ -37,6 +38,11 @@ struct input {
 	size_t len;
 	struct arena *scratch; /* values live here */
 	struct diag_list *diags;
+	/* Where the last scalar began that was looked for: the next is most often after it. */
+	struct {
+		size_t offset;
+		struct pos pos;
+	} last;
 };
 
 /* The documents, linked by .next. After a mistake of syntax: those before it. */
@@ -47,7 +53,7 @@ struct value *values_parse_json(const struct input *in);
 struct value *value_new(const struct input *in, enum value_kind kind, struct pos pos);
 bool value_is_null(const struct value *v);
 bool value_is_empty(const struct value *v); /* null, "", [] or {} */
-/* Member of a mapping, NULL where there is none or v is no mapping; takes NULL. */
+/* Member of a mapping, NULL where there is none, it is null, or v is no mapping; takes NULL. */
 const struct value *value_get(const struct value *v, const char *name);
 /* Member of a sequence; a mapping stands for a sequence of itself. */
 const struct value *value_at(const struct value *v, uint32_t index);
@@ -58,7 +64,7 @@ bool ends_with(const char *s, const char *suffix);
 
 struct pos place_of_offset(const struct input *in, size_t offset);
 /* Where byte `offset` of the scalar's text stands in the file. */
-struct pos place_in_scalar(const struct input *in, const struct value *scalar, size_t offset);
+struct pos place_in_scalar(struct input *in, const struct value *scalar, size_t offset);
 /* The first byte that is no UTF-8; in->len where all is. */
 size_t utf8_bad_offset(const struct input *in);
 
@@ -67,6 +73,7 @@ size_t utf8_bad_offset(const struct input *in);
 struct reading {
 	struct input in;
 	struct arena *arena;   /* of what is kept */
+	bool flawed;	       /* the present document has mistakes of notation */
 	bool ecs;	       /* a bare ECS document: milder on what a muster document refuses */
 	struct intern *intern; /* of expressions; made when the first comes */
 };
@@ -86,9 +93,10 @@ bool has_placeholder(const char *text);
 #define report_error(r, at, ...)   diag_error((r)->in.diags, (r)->in.path, (at), __VA_ARGS__)
 #define report_warning(r, at, ...) diag_warning((r)->in.diags, (r)->in.path, (at), __VA_ARGS__)
 
-/* " (did you mean "x"?)" or "" */
-const char *did_you_mean(struct arena *scratch, const char *word, const char *const *names,
-			 size_t count);
+/* " (did you mean "x"?)", or "": also when diags has so many that nobody would read it, for looking
+ * costs. */
+const char *did_you_mean(const struct diag_list *diags, struct arena *scratch, const char *word,
+			 const char *const *names, size_t count);
 
 /* --- documents -------------------------------------------------------------------------------- */
 

@@ -114,16 +114,26 @@ static bool step_content(struct cursor *c, unsigned char quote)
 	return counts;
 }
 
+static bool is_before(struct pos a, struct pos b)
+{
+	return a.line < b.line || (a.line == b.line && a.col < b.col);
+}
+
 /*
  * White space inside a scalar is folded and unindented in many ways; all other characters come one
  * for one. So the place of a character is found by how many of those stand before it.
  */
-struct pos place_in_scalar(const struct input *in, const struct value *scalar, size_t offset)
+struct pos place_in_scalar(struct input *in, const struct value *scalar, size_t offset)
 {
 	struct cursor c = cursor_at_start(in);
-	while (c.p < c.end && (c.pos.line < scalar->pos.line ||
-			       (c.pos.line == scalar->pos.line && c.pos.col < scalar->pos.col)))
+	if (in->last.offset && is_before(in->last.pos, scalar->pos)) {
+		c.p = (const unsigned char *)in->bytes + in->last.offset;
+		c.pos = in->last.pos;
+	}
+	while (c.p < c.end && is_before(c.pos, scalar->pos))
 		cursor_step(&c);
+	in->last.offset = (size_t)(c.p - (const unsigned char *)in->bytes);
+	in->last.pos = c.pos;
 	unsigned char quote = c.p < c.end ? *c.p : 0;
 	if (quote == '|' || quote == '>')
 		while (c.p < c.end && !break_length(&c))

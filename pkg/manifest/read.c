@@ -8,9 +8,11 @@
 
 #include "expr/expr.h"
 
-const char *did_you_mean(struct arena *scratch, const char *word, const char *const *names,
-			 size_t count)
+const char *did_you_mean(const struct diag_list *diags, struct arena *scratch, const char *word,
+			 const char *const *names, size_t count)
 {
+	if (diags->errors + diags->warnings > DIAG_SHOWN_MAX)
+		return "";
 	const char *near = diag_suggest(word, names, count);
 	return near ? arena_printf(scratch, " (did you mean \"%s\"?)", near) : "";
 }
@@ -18,7 +20,7 @@ const char *did_you_mean(struct arena *scratch, const char *word, const char *co
 void report_unknown(struct reading *r, const struct value *key, const char *what,
 		    const char *const *names, size_t count)
 {
-	const char *hint = did_you_mean(r->in.scratch, key->text, names, count);
+	const char *hint = did_you_mean(r->in.diags, r->in.scratch, key->text, names, count);
 	if (r->ecs)
 		report_warning(r, key->pos, "unknown field \"%s\" of the %s is ignored%s",
 			       key->text, what, hint);
@@ -73,11 +75,11 @@ static void check_values(struct reading *r, const struct field *field, struct po
 		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
 	else if (count > VALUES_LISTED_MAX)
 		report_error(r, pos, "\"%s\" cannot be \"%s\"%s", field->name, text,
-			     did_you_mean(r->in.scratch, text, field->values, count));
+			     did_you_mean(r->in.diags, r->in.scratch, text, field->values, count));
 	else if (field->values[1])
 		report_error(r, pos, "\"%s\" must be %s, not \"%s\"%s", field->name,
 			     list_values(r, field->values), text,
-			     did_you_mean(r->in.scratch, text, field->values, count));
+			     did_you_mean(r->in.diags, r->in.scratch, text, field->values, count));
 	else
 		report_error(r, pos, "\"%s\" must be \"%s\", not \"%s\"", field->name,
 			     field->values[0], text);
@@ -361,11 +363,11 @@ static void read_object_list(struct reading *r, const struct field *field, const
 	bool single = is_single(r, field, v);
 	if (!single && !is_collection(r, field, v, VALUE_SEQUENCE))
 		return;
-	uint32_t count = single ? 1 : v->count;
+	const struct value *item = single ? v : v->first;
 	out->set = true;
-	out->items = arena_alloc(r->arena, field->of->size * count);
-	for (uint32_t i = 0; i < count; i++, out->len++)
-		read_object(r, field->of, value_at(v, i), (char *)out->items + i * field->of->size);
+	out->items = arena_alloc(r->arena, field->of->size * (single ? 1 : v->count));
+	for (; item; item = single ? NULL : item->next, out->len++)
+		read_object(r, field->of, item, (char *)out->items + out->len * field->of->size);
 }
 
 /* A field without a member: nothing is kept of it. */
@@ -449,9 +451,10 @@ void read_object(struct reading *r, const struct schema *schema, const struct va
 			report_unknown_field(r, schema, m->key);
 			continue;
 		}
-		if (value_is_null(m))
-			continue;
-		given |= UINT64_C(1) << (field - schema->fields);
+		uint64_t bit = UINT64_C(1) << (field - schema->fields);
+		if (value_is_null(m) || given & bit)
+			continue; /* absent, or given twice, which was reported */
+		given |= bit;
 		read_field(r, field, m, object);
 	}
 	check_required(r, schema, v, object, given);

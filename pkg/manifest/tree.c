@@ -152,11 +152,11 @@ const char *suggest_object(struct manifest_tree *tree, const struct manifest_obj
 			   size_t count, const char *name)
 {
 	if (tree->diags.errors > DIAG_SHOWN_MAX)
-		return ""; /* nobody will read it, and looking for it costs */
+		return "";
 	const char **names = ARENA_ARRAY(&tree->arena, const char *, count);
 	for (size_t i = 0; i < count; i++)
 		names[i] = items[i]->name;
-	return did_you_mean(&tree->arena, name, names, count);
+	return did_you_mean(&tree->diags, &tree->arena, name, names, count);
 }
 
 /* Could an object of this kind and name be one of those with mistakes of their own? name NULL: any.

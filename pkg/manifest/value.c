@@ -49,7 +49,7 @@ const struct value *value_get(const struct value *v, const char *name)
 	if (!v || v->kind != VALUE_MAPPING)
 		return NULL;
 	for (const struct value *m = v->first; m; m = m->next)
-		if (strcmp(m->key->text, name) == 0)
+		if (strcmp(m->key->text, name) == 0 && !value_is_null(m))
 			return m;
 	return NULL;
 }

@@ -234,7 +234,9 @@ struct value *values_parse(const struct input *in)
 			continue;
 		if (!next_event(&y))
 			break;
+		size_t errors = in->diags->errors;
 		struct value *document = read_value(&y, 0);
+		document->flawed = in->diags->errors != errors;
 		if (y.failed)
 			break;
 		*link = document;

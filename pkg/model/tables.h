@@ -53,7 +53,8 @@
 		__VA_ARGS__, NULL                                                                  \
 	}
 
-/* Bounds that only keep arithmetic on 32 bits safe: larger than any machine. */
+/* Bounds that only keep arithmetic on 32 bits safe and checks quick: larger than any real use. */
+#define LIST_MAX    1000
 #define MIB_MAX	    (1 << 27)
 #define CPU_MAX	    (1 << 20)
 #define SECONDS_MAX (7 * 24 * 3600)

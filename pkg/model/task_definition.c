@@ -69,7 +69,7 @@ static const struct field fields[] = {
 		      container_definition_schema),
 	  .flags = FIELD_REQUIRED, RANGE(1, LIMIT_CONTAINERS) },
 	{ OBJECT_LIST(task_definition, "volumes", volumes, volume_schema),
-	  .flags = FIELD_CONTAINER_ONLY },
+	  .flags = FIELD_CONTAINER_ONLY, RANGE(0, LIST_MAX) },
 	{ AWS_ONLY("taskRoleArn", "an IAM role") },
 	{ AWS_ONLY("executionRoleArn", "an IAM role") },
 	{ AWS_ONLY("proxyConfiguration", "the App Mesh proxy") },

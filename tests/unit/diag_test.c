@@ -122,13 +122,33 @@ static void test_errors_push_out_warnings(void **state)
 	end(&f);
 }
 
+static void test_long_text(void **state)
+{
+	(void)state;
+	struct fixture f = begin();
+	char text[2 * DIAG_TEXT_MAX + 1];
+	diag_init(&f.list, &f.arena);
+	memset(text, 'a', sizeof(text));
+	text[DIAG_TEXT_MAX] = '\0';
+	diag_error(&f.list, "a", ((struct pos){ 1, 1 }), "%s", text);
+	assert_string_equal(f.list.items.items[0].text, text);
+	text[DIAG_TEXT_MAX] = 'a';
+	text[sizeof(text) - 1] = '\0';
+	diag_error(&f.list, "a", ((struct pos){ 1, 1 }), "%s", text);
+	assert_int_equal(strlen(f.list.items.items[1].text), DIAG_TEXT_MAX);
+	for (size_t i = 0; i < sizeof(text) - 1; i += 2)
+		memcpy(text + i, "\xc3\xa9", 2);
+	diag_error(&f.list, "a", ((struct pos){ 1, 1 }), "%s", text);
+	assert_true(utf8_valid(f.list.items.items[2].text, strlen(f.list.items.items[2].text)));
+	end(&f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_suggest),
-		cmocka_unit_test(test_print),
-		cmocka_unit_test(test_shown_limit),
-		cmocka_unit_test(test_errors_push_out_warnings),
+		cmocka_unit_test(test_suggest),	    cmocka_unit_test(test_print),
+		cmocka_unit_test(test_shown_limit), cmocka_unit_test(test_errors_push_out_warnings),
+		cmocka_unit_test(test_long_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
