@@ -84,7 +84,7 @@ static void events(struct describe *d, const json_t *doc)
 		   EVENTS_SHOWN);
 }
 
-static void tasks(struct describe *d, const char *title, const json_t *list, const char *node)
+static void tasks(struct describe *d, const char *title, const json_t *list, const struct doc *node)
 {
 	const char *headers[COLUMNS_MAX];
 	struct report_table table = { .headers = headers };
@@ -98,7 +98,7 @@ static void tasks(struct describe *d, const char *title, const json_t *list, con
 	}
 	json_array_foreach(list, i, task)
 	{
-		struct row row = { .cluster = "-", .name = node, .json = task };
+		struct row row = { .cluster = node->cluster, .name = node->name, .json = task };
 		for (size_t c = 0; c < table.columns; c++)
 			*vec_push(&table.cells) = task_columns[c].cell(&d->cli->arena, &row);
 	}
@@ -168,8 +168,8 @@ static void describe_node(struct describe *d, const struct doc *doc)
 	field(d, "CPU units:", count_at(&d->cli->arena, registration, "cpu"));
 	field(d, "Memory, MiB:", count_at(&d->cli->arena, registration, "memory"));
 	conditions(d, doc->json);
-	tasks(d, "Tasks", json_object_get(doc->json, "tasks"), doc->name);
-	tasks(d, "Stopped tasks", json_object_get(doc->json, "stoppedTasks"), doc->name);
+	tasks(d, "Tasks", json_object_get(doc->json, "tasks"), doc);
+	tasks(d, "Stopped tasks", json_object_get(doc->json, "stoppedTasks"), doc);
 	list_table(d, "Attributes", json_object_get(doc->json, "attributes"), attribute_headers,
 		   attribute_keys, ARRAY_LEN(attribute_headers), SIZE_MAX);
 }

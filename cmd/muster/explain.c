@@ -140,8 +140,9 @@ static void explain_all(struct explain *e)
 		report_json(doc, &out);
 		json_decref(doc);
 	} else if (e->shown == 0) {
-		buf_adds(&out, e->service || e->node ? "Nothing to explain.\n"
-						     : "Every service runs on every node.\n");
+		buf_adds(&out, e->service || e->node
+				       ? "Nothing to explain.\n"
+				       : "Every service runs on every node of its cluster.\n");
 	} else {
 		buf_add(&out, e->text.data, e->text.len);
 	}

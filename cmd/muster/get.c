@@ -184,6 +184,10 @@ static const struct resource *find_resource(const char *name)
 static void print_table(struct cli *cli, const struct resource *resource, const struct rows *rows)
 {
 	bool wide = strcmp(options.output, "wide") == 0;
+	if (rows->items.len == 0) {
+		fprintf(stderr, "There are no %s.\n", resource->names[0]);
+		return;
+	}
 	const char *headers[COLUMNS_MAX];
 	const struct column *shown[COLUMNS_MAX];
 	size_t columns = 0;

@@ -92,6 +92,10 @@ static int64_t number_at(const json_t *object, const char *key)
 static enum verdict service_verdict(const json_t *service, struct buf *text)
 {
 	const char *name = text_at(service, "service"), *rollout = text_at(service, "rolloutState");
+	if (json_is_null(json_object_get(service, "desiredCount"))) {
+		buf_addf(text, "%s%s is not looked at yet", text->len ? ", " : "", name);
+		return WAIT_ON;
+	}
 	int64_t desired = number_at(service, "desiredCount"),
 		ready = number_at(service, "readyCount");
 	if (rollout && strcmp(rollout, "FAILED") == 0) {
@@ -135,8 +139,7 @@ static enum verdict judge(const struct waiting *w, const json_t *summary, struct
 	const char *applied = text_at(json_object_get(source, "applied"), "commit");
 	bool differs = seen && (!applied || strcmp(seen, applied) != 0);
 	if (differs && json_is_false(json_object_get(source, "seenValid")) && commit_covers(seen)) {
-		buf_addf(text, "commit %.7s is invalid: see 'muster get events' and fleet.yaml",
-			 seen);
+		buf_addf(text, "commit %.7s is invalid", seen);
 		return INVALID;
 	}
 	const json_t *hold = json_array_get(json_object_get(summary, "holds"), 0);
@@ -180,6 +183,14 @@ static void say(struct waiting *w, const char *text, bool last)
 	fflush(stdout);
 }
 
+static void list_diagnostics(const json_t *summary)
+{
+	size_t i;
+	json_t *line;
+	json_array_foreach(json_object_get(summary, "diagnostics"), i, line)
+		printf("%s\n", json_string_value(line));
+}
+
 static void list_unreachable(const json_t *summary)
 {
 	const json_t *nodes = json_object_get(summary, "unreachableNodes");
@@ -212,6 +223,8 @@ static void look(struct waiting *w)
 		say(w, buf_str(&text), w->code >= 0);
 		if (w->code == EXIT_DONE)
 			list_unreachable(summary);
+		else if (w->code == EXIT_INVALID)
+			list_diagnostics(summary);
 	} else {
 		say(w, "waiting for musterd's status", false);
 	}

@@ -78,7 +78,7 @@ static json_t *diagnostics_json(const struct diag_list *diags)
 
 struct totals {
 	int64_t nodes, connected, draining, inactive, registering;
-	int64_t services, not_ready, stalled;
+	int64_t services, unknown, not_ready, stalled;
 	int64_t desired, running, pending, ready, failed, unreachable;
 };
 
@@ -101,6 +101,7 @@ static struct totals totals_of(const struct control *c, struct arena *scratch)
 	for (uint32_t i = 0; i < service_count; i++) {
 		const struct service_state *s = services[i];
 		t.services++;
+		t.unknown += !service_known(c, s);
 		t.not_ready += s->conditions.of[CONDITION_READY].status == CONDITION_FALSE;
 		t.stalled += s->conditions.of[CONDITION_STALLED].status == CONDITION_TRUE;
 		t.desired += s->counts.desired;
@@ -116,7 +117,7 @@ static struct totals totals_of(const struct control *c, struct arena *scratch)
 static json_t *counts_json(const struct control *c, struct arena *scratch)
 {
 	struct totals t = totals_of(c, scratch);
-	bool known = fleet_known(c), listed = c->store_listed;
+	bool known = fleet_known(c), judged = known && t.unknown == 0, listed = c->store_listed;
 	json_t *out = json_object(), *nodes = json_object(), *services = json_object(),
 	       *tasks = json_object();
 	put_count(nodes, "total", listed, t.nodes);
@@ -125,14 +126,14 @@ static json_t *counts_json(const struct control *c, struct arena *scratch)
 	put_count(nodes, "draining", listed, t.draining);
 	put_count(nodes, "inactive", listed, t.inactive);
 	put_count(services, "total", known, t.services);
-	put_count(services, "notReady", known, t.not_ready);
-	put_count(services, "stalled", known, t.stalled);
-	put_count(tasks, "desired", known, t.desired);
-	put_count(tasks, "running", known, t.running);
-	put_count(tasks, "pending", known, t.pending);
-	put_count(tasks, "ready", known, t.ready);
-	put_count(tasks, "failed", known, t.failed);
-	put_count(tasks, "unreachable", known, t.unreachable);
+	put_count(services, "notReady", judged, t.not_ready);
+	put_count(services, "stalled", judged, t.stalled);
+	put_count(tasks, "desired", judged, t.desired);
+	put_count(tasks, "running", judged, t.running);
+	put_count(tasks, "pending", judged, t.pending);
+	put_count(tasks, "ready", judged, t.ready);
+	put_count(tasks, "failed", judged, t.failed);
+	put_count(tasks, "unreachable", judged, t.unreachable);
 	put(out, "nodes", nodes);
 	put(out, "services", services);
 	put(out, "tasks", tasks);
@@ -151,15 +152,15 @@ static json_t *fleet_head(const struct control *c, struct arena *scratch)
 	put(doc, "conditions", conditions_json(&c->conditions));
 	put(doc, "counts", counts_json(c, scratch));
 	put(doc, "holds", holds_json(c));
+	put_int(doc, "errors", (int64_t)c->diags.errors);
+	put_int(doc, "warnings", (int64_t)c->diags.warnings);
+	put(doc, "diagnostics", diagnostics_json(&c->diags));
 	return doc;
 }
 
 json_t *report_fleet(const struct control *c, struct arena *scratch)
 {
 	json_t *doc = fleet_head(c, scratch);
-	put_int(doc, "errors", (int64_t)c->diags.errors);
-	put_int(doc, "warnings", (int64_t)c->diags.warnings);
-	put(doc, "diagnostics", diagnostics_json(&c->diags));
 	json_t *events = json_array();
 	for (size_t i = c->events.count; i-- > 0;) {
 		json_t *item = json_object();
@@ -173,7 +174,7 @@ json_t *report_fleet(const struct control *c, struct arena *scratch)
 }
 
 /* A service whose deployment runs, or that is not ready, with its counts. */
-static json_t *unfinished_json(const struct service_state *s)
+static json_t *unfinished_json(const struct control *c, const struct service_state *s)
 {
 	const struct conditions *conditions = &s->conditions;
 	bool ready = conditions->of[CONDITION_READY].status == CONDITION_TRUE;
@@ -187,11 +188,12 @@ static json_t *unfinished_json(const struct service_state *s)
 	put_text(item, "status", s->removing ? "DRAINING" : "ACTIVE");
 	if (s->has_primary)
 		put_text(item, "rolloutState", rollout_state_name(s->primary.state));
-	put_int(item, "desiredCount", s->counts.desired);
-	put_int(item, "runningCount", s->counts.running);
-	put_int(item, "readyCount", s->counts.ready);
-	put_int(item, "failedCount", s->counts.failed);
-	put_int(item, "unreachableCount", s->counts.unreachable);
+	bool known = service_known(c, s);
+	put_count(item, "desiredCount", known, s->counts.desired);
+	put_count(item, "runningCount", known, s->counts.running);
+	put_count(item, "readyCount", known, s->counts.ready);
+	put_count(item, "failedCount", known, s->counts.failed);
+	put_count(item, "unreachableCount", known, s->counts.unreachable);
 	put(item, "conditions", conditions_json(conditions));
 	return item;
 }
@@ -214,7 +216,7 @@ json_t *report_summary(const struct control *c, struct arena *scratch)
 	const struct service_state **services;
 	uint32_t count = control_services(c, scratch, &services);
 	for (uint32_t i = 0; i < count; i++) {
-		json_t *item = unfinished_json(services[i]);
+		json_t *item = unfinished_json(c, services[i]);
 		if (item)
 			json_array_append_new(list, item);
 	}

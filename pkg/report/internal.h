@@ -56,5 +56,8 @@ bool plan_seen_parse(const char *name, enum plan_seen *seen);
 /* Is what the planner answers about the fleet to be believed: the store was listed, and a commit is
  * in force or the source was looked at? */
 bool fleet_known(const struct control *control);
+/* The same of one service: its counts were taken since. Documents may be made between two steps of
+ * the controller, when a service is new and not yet judged. */
+bool service_known(const struct control *control, const struct service_state *service);
 
 #endif

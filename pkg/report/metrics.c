@@ -42,13 +42,15 @@ static const struct {
 	  offsetof(struct plan_counts, unreachable) },
 };
 
-static void service_part(const struct service_state *const *services, uint32_t count,
-			 struct buf *out)
+static void service_part(const struct control *c, const struct service_state *const *services,
+			 uint32_t count, struct buf *out)
 {
 	for (size_t m = 0; m < ARRAY_LEN(service_metrics); m++) {
 		head(out, service_metrics[m].name, service_metrics[m].help);
 		for (uint32_t i = 0; i < count; i++) {
 			const char *counts = (const char *)&services[i]->counts;
+			if (!service_known(c, services[i])) /* what is not known is absent */
+				continue;
 			buf_addf(out, "%s{", service_metrics[m].name);
 			label(out, "cluster", services[i]->cluster);
 			label(out, "service", services[i]->name);
@@ -92,8 +94,7 @@ void report_metrics(const struct control *c, struct arena *scratch, struct buf *
 {
 	const struct service_state **services;
 	uint32_t count = control_services(c, scratch, &services);
-	if (fleet_known(c)) /* what is not known is absent */
-		service_part(services, count, out);
+	service_part(c, services, count, out);
 	head(out, "muster_service_condition", "Whether the condition is True.");
 	for (uint32_t i = 0; i < count; i++)
 		condition_part("muster_service_condition", &services[i]->conditions,

@@ -10,9 +10,15 @@ bool fleet_known(const struct control *c)
 	return c->store_listed && (c->looked || c->applied.id[0]);
 }
 
+bool service_known(const struct control *c, const struct service_state *s)
+{
+	return fleet_known(c) && s->id != PLAN_NONE &&
+	       s->conditions.of[CONDITION_READY].status != CONDITION_UNKNOWN;
+}
+
 static void put_counts(json_t *doc, const struct control *c, const struct service_state *s)
 {
-	bool known = fleet_known(c) && s->id != PLAN_NONE;
+	bool known = service_known(c, s);
 	const struct plan_counts *n = &s->counts;
 	put_count(doc, "desiredCount", known, n->desired);
 	put_count(doc, "runningCount", known, n->running);
@@ -40,7 +46,7 @@ static const char *rollout_reason(enum rollout_state state)
 static json_t *deployment_json(const struct control *c, const struct service_state *s,
 			       const struct deployment *d, const char *status)
 {
-	bool primary = d == &s->primary, known = fleet_known(c) && s->id != PLAN_NONE;
+	bool primary = d == &s->primary, known = service_known(c, s);
 	uint32_t old =
 		s->counts.running > s->counts.updated ? s->counts.running - s->counts.updated : 0;
 	json_t *item = json_object();
@@ -239,7 +245,7 @@ json_t *report_service(const struct control *c, const struct service_state *s,
 	put_counts(doc, c, s);
 	put(doc, "conditions", conditions_json(&s->conditions));
 	put(doc, "deployments", deployments_json(c, s));
-	if (s->id != PLAN_NONE && fleet_known(c))
+	if (service_known(c, s))
 		put_not_converged(doc, c, s, scratch);
 	put_spec(doc, c, s);
 	put_time(doc, "createdAt", s->created_unix_ms);
