@@ -1,6 +1,7 @@
 /* muster get: tables of what there is, or the same in the shapes of ECS's describe calls. */
 #include "muster.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,32 +127,43 @@ static bool take_tasks(struct status *status, const char *name, struct world_fil
 	return nodes != NULL;
 }
 
-/* Oldest first, from events.jsonl; each line by itself, so that a cut one harms no other. */
+/* A line by itself, so that a cut one harms no other. */
+static void take_event(struct cli *cli, const char *line, size_t len, const char *name,
+		       struct rows *rows)
+{
+	json_t *event = json_loadb(line, len, 0, NULL);
+	if (!event)
+		return;
+	const char *of = text_at(event, "cluster"), *service = text_at(event, "service");
+	*vec_push(&rows->owned) = event; /* lives as long as the rows */
+	if ((!cli->cluster || (of && strcmp(of, cli->cluster) == 0)) &&
+	    (!name || (service && strcmp(service, last_part(name)) == 0)))
+		*vec_push(&rows->items) =
+			(struct row){ .cluster = of, .name = service, .json = event };
+}
+
+/* Oldest first: the rotated file, then the present one. */
 static bool take_events(struct status *status, const char *name, struct world_filter *filter,
 			struct rows *rows)
 {
+	static const char *const files[] = { REPORT_EVENTS_FILE ".1", REPORT_EVENTS_FILE };
 	(void)filter;
-	struct arena *arena = &status->cli->arena;
-	const char *path = fs_join(arena, status->roots[0], REPORT_EVENTS_FILE);
-	const char *cluster = status->cli->cluster;
-	struct buf bytes = { 0 };
-	struct err err;
-	if (!fs_read(path, EVENTS_MAX_BYTES, &bytes, &err))
-		return status->of_agents || complain("%s", err.text);
-	for (const char *line = buf_str(&bytes); *line;) {
-		size_t len = strcspn(line, "\n");
-		json_t *event = json_loadb(line, len, 0, NULL);
-		line += len + (line[len] == '\n');
-		const char *of = text_at(event, "cluster"), *service = text_at(event, "service");
-		bool wanted = event && (!cluster || (of && strcmp(of, cluster) == 0)) &&
-			      (!name || (service && strcmp(service, last_part(name)) == 0));
-		if (wanted)
-			*vec_push(&rows->items) =
-				(struct row){ .cluster = of, .name = service, .json = event };
-		if (event) /* lives as long as the rows */
-			*vec_push(&rows->owned) = event;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		const char *path = fs_join(&status->cli->arena, status->roots[0], files[i]);
+		struct buf bytes = { 0 };
+		struct err err;
+		if (!fs_read(path, EVENTS_MAX_BYTES, &bytes, &err)) {
+			if (err.code == ENOENT) /* nothing has happened yet */
+				continue;
+			return complain("%s", err.text);
+		}
+		for (const char *line = buf_str(&bytes); *line;) {
+			size_t len = strcspn(line, "\n");
+			take_event(status->cli, line, len, name, rows);
+			line += len + (line[len] == '\n');
+		}
+		buf_release(&bytes);
 	}
-	buf_release(&bytes);
 	return true;
 }
 
