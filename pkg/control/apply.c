@@ -55,7 +55,8 @@ static struct resolved resolve(struct control *c, const struct manifest_tree *tr
 						  "revision %s:%u is not known: no commit of the "
 						  "branch's history has made it",
 						  name, pinned) };
-	struct content *content = content_of_revision(c, family, revision, spec->redeploy);
+	struct digest target = task_target_digest(&revision->digest, spec->redeploy);
+	struct content *content = content_of_revision(c, family, revision, &target);
 	if (content)
 		return (struct resolved){ .content = content };
 	return (struct resolved){ .stalled = arena_printf(
@@ -63,25 +64,30 @@ static struct resolved resolve(struct control *c, const struct manifest_tree *tr
 					  name, pinned) };
 }
 
-static const struct expr **compile_constraints(struct control *c, struct service_state *s)
+/* A service whose constraints cannot be asked is stalled: it must not run where they may be false.
+ * The manifest was refused unless they compile, but a pinned revision may be of an older muster. */
+static void compile_constraints(struct control *c, struct service_state *s)
 {
 	const struct daemon_service *spec = s->spec;
 	const struct task_definition *td = s->content ? s->content->definition : NULL;
-	uint32_t max = spec->placement_constraints.len + (td ? td->placement_constraints.len : 0);
-	const struct expr **out = ARENA_ARRAY(&s->arena, const struct expr *, max + 1);
+	uint32_t own = spec->placement_constraints.len;
+	uint32_t max = own + (td ? td->placement_constraints.len : 0);
+	s->constraints = ARENA_ARRAY(&s->arena, const struct expr *, max + 1);
+	s->constraint_count = 0;
 	for (uint32_t i = 0; i < max; i++) {
-		const struct placement_constraint *pc =
-			i < spec->placement_constraints.len
-				? &spec->placement_constraints.items[i]
-				: &td->placement_constraints
-					   .items[i - spec->placement_constraints.len];
-		/* The manifest was refused unless it compiles; a pinned old one may be older. */
+		const char *text =
+			i < own ? spec->placement_constraints.items[i].expression.value
+				: td->placement_constraints.items[i - own].expression.value;
 		struct expr_error error;
-		struct expr *expr = expr_compile(pc->expression.value, c->intern, &error);
-		if (expr)
-			out[s->constraint_count++] = expr;
+		struct expr *expr = expr_compile(text, c->intern, &error);
+		if (expr) {
+			s->constraints[s->constraint_count++] = expr;
+		} else {
+			s->content = NULL;
+			s->stalled = arena_printf(&s->arena, "the constraint '%s' is not valid: %s",
+						  text, error.text);
+		}
 	}
-	return out;
 }
 
 static void free_constraints(const struct expr **constraints, uint32_t count)
@@ -126,12 +132,12 @@ static void plan_service_tell(struct control *c, struct service_state *s)
 	}
 	s->id = planner_service_set(c->planner, &p);
 	arena_release(&scratch);
+	fleet_service_facts(c, s);
 	dirty_service(c, s);
 }
 
-static void service_numbers(struct service_state *s)
+static void service_numbers(struct service_state *s, const struct daemon_service *spec)
 {
-	const struct daemon_service *spec = s->spec;
 	const struct deployment_configuration *d = spec->deployment_configuration;
 	s->priority = spec->priority.set ? (int32_t)spec->priority.value : 0;
 	s->min_ready_seconds = spec->min_ready_seconds.set ? (uint32_t)spec->min_ready_seconds.value
@@ -153,17 +159,14 @@ static void service_numbers(struct service_state *s)
 	s->depends_on = depends;
 }
 
-/* Every node that runs it gets a document with the service's new order, dependencies and times. */
+/* The documents of those that run it may have a new order, dependencies or times. */
 static void render_again(struct control *c, const struct service_state *s)
 {
 	size_t it = 0;
 	void *value;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		struct node_record *node = value;
-		if (node_assignment(node, s)) {
-			node->dirty = true;
-			dirty_node(c, node);
-		}
+		node->dirty |= node_assignment(node, s) != NULL;
 	}
 }
 
@@ -187,7 +190,6 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	struct arena old_arena = s->arena;
 	const struct expr **old = s->constraints;
 	uint32_t old_count = s->constraint_count;
-	bool again = s->spec || s->id == PLAN_NONE;
 
 	s->arena = arena; /* holds r.stalled */
 	s->spec = schema_copy(&daemon_service_schema, spec, &s->arena);
@@ -199,43 +201,57 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	/* A stalled service keeps what it ran: only its target is unknown. */
 	s->content = r.content;
 	s->planned_revision = r.content ? r.content->revision : 0;
-	s->constraint_count = 0;
-	s->constraints = compile_constraints(c, s);
-	((struct daemon_service *)s->spec)->ecs = spec->ecs;
-	service_numbers(s);
+	compile_constraints(c, s);
+	service_numbers(s, spec);
 	if (!s->created_unix_ms)
 		s->created_unix_ms = now_unix_ms;
 	plan_service_tell(c, s);
 	free_constraints(old, old_count);
 	arena_release(&old_arena);
 	deployment_begin(c, s, now_unix_ms);
-	if (again)
-		render_again(c, s);
+	render_again(c, s);
+}
+
+bool service_prune_disabled(const struct service_state *s)
+{
+	for (uint32_t i = 0; s->spec && i < s->spec->annotations.len; i++) {
+		const struct str_pair *a = &s->spec->annotations.items[i];
+		if (strcmp(a->name, PRUNE_ANNOTATION) == 0 && a->value &&
+		    strcmp(a->value, "disabled") == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Not in the applied commit: stop its tasks, or keep them where its last manifest said so. */
 static void apply_gone(struct control *c, struct service_state *s, int64_t now_unix_ms)
 {
-	if (s->removing && s->id != PLAN_NONE)
-		return;
-	bool keep = s->kept;
-	for (uint32_t i = 0; s->spec && i < s->spec->annotations.len; i++) {
-		const struct str_pair *a = &s->spec->annotations.items[i];
-		if (strcmp(a->name, PRUNE_ANNOTATION) == 0 && a->value &&
-		    strcmp(a->value, "disabled") == 0)
-			keep = true;
-	}
-	if (keep && s->kept && !s->spec && s->id != PLAN_NONE)
+	bool keep = s->kept || service_prune_disabled(s), news = keep != s->kept || s->spec;
+	if (!s->spec && s->id != PLAN_NONE && (s->removing || keep))
 		return;
 	s->spec = NULL;
 	s->kept = keep;
 	s->removing = !keep;
-	s->dirty = true;
+	s->stalled = NULL;
 	plan_service_tell(c, s);
+	if (!news) /* it was so before the start */
+		return;
+	ledger_dirty_service(c, s);
 	event_add(c, s, NULL, "INFO", keep ? "SERVICE_KEPT" : "SERVICE_DELETED", now_unix_ms,
 		  keep ? "(service %s) is gone from the manifests; muster/prune keeps its tasks."
 		       : "(service %s) is gone from the manifests; its tasks are stopped.",
 		  s->name);
+}
+
+void apply_strangers(struct control *c, int64_t now_unix_ms)
+{
+	size_t it = 0;
+	void *value;
+	while (map_next(c->services, &it, NULL, &value)) {
+		struct service_state *s = value;
+		if (s->id == PLAN_NONE)
+			apply_gone(c, s, now_unix_ms);
+	}
 }
 
 /* --- nodes, clusters, families
@@ -273,6 +289,7 @@ static void apply_clusters(struct control *c, const struct manifest_tree *tree)
 {
 	map_free(c->clusters);
 	c->clusters = map_new();
+	c->liveness_stale = true;
 	arena_release(&c->clusters_arena);
 	for (size_t i = 0; i < tree->cluster_count; i++)
 		map_put(c->clusters, tree->clusters[i]->name,
@@ -291,24 +308,14 @@ static void apply_families(struct control *c, const struct manifest_tree *tree)
 			dirty_family(c, f);
 		}
 	}
-	for (size_t i = 0; i < tree->task_definition_count; i++) {
-		const struct manifest_object *object = tree->task_definitions[i];
-		struct family *f = ledger_family(c, object->name);
-		uint32_t number = ledger_number(c, object, c->seen.id, c->seen.time_unix_ms);
-		if (f->current != number) {
-			f->current = number;
-			dirty_family(c, f);
-		}
-	}
+	for (size_t i = 0; i < tree->task_definition_count; i++)
+		ledger_current(c, tree->task_definitions[i]);
 }
 
 void apply_seen(struct control *c, int64_t now_unix_ms)
 {
 	const struct manifest_tree *tree = c->cache->seen.tree;
 	commit_copy(&c->applied, &c->seen);
-	c->has_hold = false;
-	map_free(c->allowed);
-	c->allowed = map_new();
 	file_cache_apply(c->cache);
 	apply_clusters(c, tree);
 	apply_families(c, tree);
@@ -322,100 +329,9 @@ void apply_seen(struct control *c, int64_t now_unix_ms)
 		if (!manifest_find_service(tree, s->cluster, s->name))
 			apply_gone(c, s, now_unix_ms);
 	}
+	dirty_all_services(c); /* observedCommit, holds */
 	c->save_applied = true;
-	c->dirty_fleet = true;
-}
-
-/* --- holds
- * ----------------------------------------------------------------------------------------- */
-
-/* Services that run or are declared now, for "removes all of them". */
-static uint32_t services_in_force(const struct control *c, struct arena *arena,
-				  const struct service_state ***out)
-{
-	const struct service_state **all;
-	uint32_t count = control_services(c, arena, &all), n = 0;
-	for (uint32_t i = 0; i < count; i++)
-		if (all[i]->spec || all[i]->kept || !all[i]->removing)
-			all[n++] = all[i];
-	*out = all;
-	return n;
-}
-
-static bool is_allowed(const struct control *c, const char *id,
-		       const struct service_state *const *services, uint32_t count)
-{
-	if (map_get(c->allowed, id) || map_get(c->allowed, "all"))
-		return true;
-	for (uint32_t i = 0; i < count; i++)
-		if (!map_get(c->allowed, services[i]->name) &&
-		    !map_get(c->allowed, services[i]->key))
-			return false;
-	return count > 0;
-}
-
-/* True: the commit removes all services there are, and nobody has allowed it. */
-static bool hold_removal_of_all(struct control *c, int64_t now_unix_ms)
-{
-	struct arena scratch;
-	arena_init(&scratch);
-	const struct service_state **services;
-	uint32_t count = services_in_force(c, &scratch, &services), tasks = 0;
-	if (c->cache->seen.tree->service_count > 0 || count == 0) {
-		arena_release(&scratch);
-		return false;
-	}
-	struct buf cause = { 0 };
-	buf_adds(&cause, "removes all services:");
-	for (uint32_t i = 0; i < count; i++)
-		buf_addf(&cause, " %s", services[i]->key);
-	struct digest digest = digest_of(cause.data, cause.len);
-	buf_release(&cause);
-	char hex[DIGEST_HEX_LEN + 1], id[sizeof(c->hold.id)];
-	digest_hex(&digest, hex);
-	snprintf(id, sizeof(id), "%.16s", hex);
-	bool held = !is_allowed(c, id, services, count);
-	arena_release(&scratch);
-	if (!held)
-		return false;
-	size_t it = 0;
-	void *value;
-	while (map_next(c->nodes, &it, NULL, &value))
-		tasks += (uint32_t)((struct node_record *)value)->assignments.len;
-	bool same = c->has_hold && strcmp(c->hold.id, id) == 0;
-	free(c->hold.message);
-	struct hold hold = { .cause = HOLD_ALL_SERVICES_REMOVED,
-			     .count = tasks,
-			     .since_unix_ms = same ? c->hold.since_unix_ms : now_unix_ms };
-	memcpy(hold.id, id, sizeof(id));
-	copy_commit(hold.commit, c->seen.id);
-	struct buf message = { 0 };
-	buf_addf(&message,
-		 "commit %.7s removes all %u services and would stop %u tasks; what runs stays. "
-		 "Release: muster allow %s, or a commit with the trailer Muster-Allow: %s",
-		 c->seen.id, count, tasks, id, id);
-	hold.message = message.data;
-	c->hold = hold;
-	c->has_hold = true;
-	if (!same)
-		event_add(c, NULL, NULL, "WARN", "COMMIT_HELD", now_unix_ms, "%s", hold.message);
-	return true;
-}
-
-void apply_consider(struct control *c, int64_t now_unix_ms)
-{
-	if (!c->cache->seen.tree || c->seen_invalid || !c->seen.id[0])
-		return;
-	if (strcmp(c->seen.id, c->applied.id) == 0) {
-		c->has_hold = false;
-		return;
-	}
-	if (hold_removal_of_all(c, now_unix_ms))
-		return;
-	apply_seen(c, now_unix_ms);
-	event_add(c, NULL, NULL, "INFO", "COMMIT_APPLIED", now_unix_ms,
-		  "commit %.7s is applied: %s", c->applied.id,
-		  c->applied.subject ? c->applied.subject : "");
+	c->dirty_fleet = c->planner_stale = true;
 }
 
 void apply_retire(struct control *c)
@@ -423,7 +339,6 @@ void apply_retire(struct control *c)
 	size_t it = 0;
 	const char *key;
 	void *value;
-	bool retired = false;
 	while (map_next(c->services, &it, &key, &value)) {
 		struct service_state *s = value;
 		if (!s->removing)
@@ -434,8 +349,7 @@ void apply_retire(struct control *c)
 		while (!assigned && map_next(c->nodes, &node_it, NULL, &node)) {
 			const struct node_record *n = node;
 			assigned = node_assignment(n, s) ||
-				   (n->registered && n->connection == CONNECTION_ALIVE &&
-				    node_observed_task(n, s));
+				   (n->connection == CONNECTION_ALIVE && node_observed_task(n, s));
 		}
 		if (assigned)
 			continue;
@@ -447,11 +361,10 @@ void apply_retire(struct control *c)
 		*vec_push(&c->removals) = xstrdup(ledger_service_key(&scratch, s));
 		arena_release(&scratch);
 		planner_service_remove(c->planner, s->id);
+		events_hand_over(c, s);
 		map_remove(c->dirty_services, s->key);
 		map_remove(c->services, key);
 		service_free(s);
-		c->dirty_fleet = retired = true;
+		c->dirty_fleet = true;
 	}
-	if (retired)
-		contents_sweep(c);
 }

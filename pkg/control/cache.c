@@ -50,21 +50,48 @@ void file_cache_free(struct file_cache *cache)
 
 static void blob_add(struct file_cache *cache, const struct source_file *file)
 {
-	if (!file->bytes || map_get(cache->blobs, file->blob))
+	if (!file->blob || !file->bytes || map_get(cache->blobs, file->blob))
 		return;
 	struct cached_blob *blob = xcalloc(1, sizeof(*blob));
 	blob->id = xstrdup(file->blob);
-	blob->bytes = xmalloc(file->len);
+	blob->bytes = xmalloc(file->len + 1);
 	memcpy(blob->bytes, file->bytes, file->len);
 	blob->len = file->len;
 	map_put(cache->blobs, file->blob, blob);
 }
 
-static struct cached_file *file_get(struct file_cache *cache, const struct source_file *file)
+static const char *file_key(struct arena *arena, const struct source_file *file)
+{
+	return arena_printf(arena, "%s\n%s", file->path, file->blob);
+}
+
+/* Can file_cache_get() give it? */
+static bool known(const struct file_cache *cache, const struct source_file *file)
+{
+	return !file->blob || file->too_large || map_get(cache->blobs, file->blob);
+}
+
+bool file_cache_add(struct file_cache *cache, const struct source_snapshot *snapshot)
+{
+	bool all = true;
+	for (size_t i = 0; i < snapshot->file_count; i++)
+		blob_add(cache, &snapshot->files[i]);
+	for (size_t h = 0; h < snapshot->history_count; h++)
+		for (size_t i = 0; i < snapshot->history[h].file_count; i++)
+			blob_add(cache, &snapshot->history[h].files[i]);
+	for (size_t i = 0; i < snapshot->file_count; i++)
+		all &= known(cache, &snapshot->files[i]);
+	for (size_t h = 0; h < snapshot->history_count; h++)
+		for (size_t i = 0; i < snapshot->history[h].file_count; i++)
+			all &= known(cache, &snapshot->history[h].files[i]);
+	return all;
+}
+
+struct cached_file *file_cache_get(struct file_cache *cache, const struct source_file *file)
 {
 	struct arena scratch;
 	arena_init(&scratch);
-	const char *key = arena_printf(&scratch, "%s\n%s", file->path, file->blob);
+	const char *key = file_key(&scratch, file);
 	struct cached_file *cached = map_get(cache->files, key);
 	struct cached_blob *blob = map_get(cache->blobs, file->blob);
 	if (!cached && (blob || file->too_large)) {
@@ -83,47 +110,48 @@ static struct cached_file *file_get(struct file_cache *cache, const struct sourc
 	return cached;
 }
 
-const struct manifest_file *file_cache_file(struct file_cache *cache,
-					    const struct source_file *file)
+void file_cache_see(struct file_cache *cache, struct cached_file *const *files, size_t count)
 {
-	const struct cached_file *cached = file_get(cache, file);
-	return cached ? cached->parsed : NULL;
-}
-
-bool file_cache_take(struct file_cache *cache, const struct source_snapshot *snapshot)
-{
-	for (size_t i = 0; i < snapshot->file_count; i++)
-		blob_add(cache, &snapshot->files[i]);
-	for (size_t h = 0; h < snapshot->history_count; h++)
-		for (size_t i = 0; i < snapshot->history[h].file_count; i++)
-			blob_add(cache, &snapshot->history[h].files[i]);
-
-	struct file_set set = { .files = xcalloc(snapshot->file_count, sizeof(*set.files)) };
-	for (size_t i = 0; i < snapshot->file_count; i++) {
-		struct cached_file *file = file_get(cache, &snapshot->files[i]);
-		if (!file) {
-			free(set.files);
-			return false;
-		}
-		set.files[set.count++] = file;
+	struct file_set set = { .files = xcalloc(count + 1, sizeof(struct cached_file *)),
+				.count = count };
+	struct manifest_file **parsed = xcalloc(count + 1, sizeof(*parsed));
+	for (size_t i = 0; i < count; i++) {
+		set.files[i] = files[i];
+		parsed[i] = files[i]->parsed;
 	}
-	struct manifest_file **parsed = xcalloc(set.count, sizeof(*parsed));
-	for (size_t i = 0; i < set.count; i++)
-		parsed[i] = set.files[i]->parsed;
-	set.tree = manifest_tree_build(parsed, set.count);
+	set.tree = manifest_tree_build(parsed, count);
 	free(parsed);
 	file_set_release(&cache->seen);
 	cache->seen = set;
-	return true;
+}
+
+void file_cache_see_snapshot(struct file_cache *cache, const struct source_snapshot *snapshot)
+{
+	struct cached_file **files = xcalloc(snapshot->file_count + 1, sizeof(*files));
+	for (size_t i = 0; i < snapshot->file_count; i++)
+		files[i] = file_cache_get(cache, &snapshot->files[i]);
+	file_cache_see(cache, files, snapshot->file_count);
+	free(files);
 }
 
 void file_cache_apply(struct file_cache *cache)
 {
 	file_set_release(&cache->applied);
-	cache->applied.files = xcalloc(cache->seen.count, sizeof(*cache->applied.files));
+	cache->applied.files = xcalloc(cache->seen.count + 1, sizeof(struct cached_file *));
 	for (size_t i = 0; i < cache->seen.count; i++)
 		cache->applied.files[i] = cache->seen.files[i];
 	cache->applied.count = cache->seen.count;
+}
+
+bool file_cache_seen_is_applied(const struct file_cache *cache)
+{
+	const struct file_set *seen = &cache->seen, *applied = &cache->applied;
+	if (!applied->files || seen->count != applied->count)
+		return false;
+	for (size_t i = 0; i < seen->count; i++)
+		if (seen->files[i] != applied->files[i])
+			return false;
+	return true;
 }
 
 void file_cache_sweep(struct file_cache *cache)

@@ -46,6 +46,21 @@ void event_free(struct control_event *event)
 	free(event);
 }
 
+/* The oldest goes, and is not told any more. */
+static void ring_push(struct control *c, struct event_ring *ring, struct control_event *event)
+{
+	if (ring->count == LIMIT_SERVICE_EVENTS) {
+		for (size_t i = 0; i < c->new_events.len; i++)
+			if (c->new_events.items[i] == ring->items[0])
+				c->new_events.items[i] = NULL;
+		event_free(ring->items[0]);
+		memmove(&ring->items[0], &ring->items[1],
+			(LIMIT_SERVICE_EVENTS - 1) * sizeof(ring->items[0]));
+		ring->count--;
+	}
+	ring->items[ring->count++] = event;
+}
+
 void event_add(struct control *c, struct service_state *s, const char *node, const char *type,
 	       const char *name, int64_t now_unix_ms, const char *fmt, ...)
 {
@@ -71,17 +86,7 @@ void event_add(struct control *c, struct service_state *s, const char *node, con
 	digest_hex(&digest, hex);
 	snprintf(event->id, sizeof(event->id), "%.32s", hex);
 
-	struct event_ring *ring = s ? &s->events : &c->events;
-	if (ring->count == LIMIT_SERVICE_EVENTS) {
-		for (size_t i = 0; i < c->new_events.len; i++)
-			if (c->new_events.items[i] == ring->items[0])
-				c->new_events.items[i] = NULL;
-		event_free(ring->items[0]);
-		memmove(&ring->items[0], &ring->items[1],
-			(LIMIT_SERVICE_EVENTS - 1) * sizeof(ring->items[0]));
-		ring->count--;
-	}
-	ring->items[ring->count++] = event;
+	ring_push(c, s ? &s->events : &c->events, event);
 	*vec_push(&c->new_events) = event;
 	if (s)
 		dirty_service(c, s);
@@ -89,19 +94,33 @@ void event_add(struct control *c, struct service_state *s, const char *node, con
 		c->dirty_fleet = true;
 }
 
+void events_hand_over(struct control *c, struct service_state *s)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < s->events.count; i++) {
+		struct control_event *event = s->events.items[i];
+		bool told = true;
+		for (size_t k = 0; k < c->new_events.len; k++)
+			told &= c->new_events.items[k] != event;
+		if (told)
+			s->events.items[kept++] = event;
+		else
+			ring_push(c, &c->events, event);
+	}
+	s->events.count = kept;
+}
+
 /* --- a service
  * -------------------------------------------------------------------------------------- */
 
-static uint32_t lagging_nodes(const struct control *c, const struct service_state *s,
-			      int64_t now_ms)
+static uint32_t lagging_nodes(const struct control *c, const struct service_state *s)
 {
 	uint32_t count = 0;
 	size_t it = 0;
 	void *value;
-	while (map_next(c->nodes, &it, NULL, &value)) {
+	while (c->nodes_lagging && map_next(c->nodes, &it, NULL, &value)) {
 		const struct node_record *n = value;
-		if (node_lagging(n, now_ms) && (!s || node_assignment(n, s)))
-			count++;
+		count += n->lag_told && n->registered && node_assignment(n, s);
 	}
 	return count;
 }
@@ -112,20 +131,19 @@ static void deployment_judge(struct control *c, struct service_state *s, int64_t
 	struct deployment *d = &s->primary;
 	const struct plan_counts *n = &s->counts;
 	bool complete = s->content && c->store_listed && c->nodes_ever_alive &&
-			n->ready + n->unreachable >= n->desired && n->in_flight == 0 &&
-			n->failed == 0;
+			c->nodes_unknown == 0 && n->ready + n->unreachable >= n->desired &&
+			n->in_flight == 0 && n->failed == 0;
 	if (!s->has_primary || d->state != ROLLOUT_IN_PROGRESS || !complete || s->removing ||
 	    !digest_equal(&d->target, &s->content->target))
 		return;
 	d->state = ROLLOUT_COMPLETED;
 	d->updated_unix_ms = d->finished_unix_ms = now_unix_ms;
-	s->dirty = true;
+	ledger_dirty_service(c, s);
 	event_add(c, s, NULL, "INFO", "SERVICE_DEPLOYMENT_COMPLETED", now_unix_ms,
 		  "(service %s) (deployment %s) deployment completed.", s->name, d->id);
 }
 
-void conditions_of_service(struct control *c, struct service_state *s, int64_t now_ms,
-			   int64_t now_unix_ms)
+void conditions_of_service(struct control *c, struct service_state *s, int64_t now_unix_ms)
 {
 	struct conditions *conditions = &s->conditions;
 	const struct plan_counts *n = &s->counts;
@@ -180,7 +198,7 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 	else
 		SET(HELD, FALSE, "NothingHeld", "nothing is held");
 
-	uint32_t lagging = lagging_nodes(c, s, now_ms);
+	uint32_t lagging = lagging_nodes(c, s);
 	if (lagging)
 		SET(LAGGING, TRUE, "NotAcknowledged", "%u nodes have not acknowledged for %d s",
 		    lagging, LAG_MS / 1000);
@@ -208,7 +226,7 @@ static uint32_t services_with(const struct control *c, enum condition_type type,
 	return count;
 }
 
-void conditions_of_fleet(struct control *c, int64_t now_ms, int64_t now_unix_ms)
+void conditions_of_fleet(struct control *c, int64_t now_unix_ms)
 {
 	struct conditions *conditions = &c->conditions;
 	if (c->store_away)
@@ -256,10 +274,9 @@ void conditions_of_fleet(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 	else
 		SET(HELD, FALSE, "NothingHeld", "nothing is held");
 
-	uint32_t lagging = lagging_nodes(c, NULL, now_ms);
-	if (lagging)
+	if (c->nodes_lagging)
 		SET(LAGGING, TRUE, "NotAcknowledged", "%u nodes have not acknowledged for %d s",
-		    lagging, LAG_MS / 1000);
+		    c->nodes_lagging, LAG_MS / 1000);
 	else
 		SET(LAGGING, FALSE, "AllAcknowledged", "all nodes follow");
 }

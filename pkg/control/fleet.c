@@ -11,8 +11,9 @@ struct node_record *node_get(struct control *c, const char *name)
 		n = xcalloc(1, sizeof(*n));
 		n->name = xstrdup(name);
 		n->id = PLAN_NONE;
-		n->adopt = true;
 		n->cluster = DEFAULT_CLUSTER;
+		/* Only we write desired documents: what was not listed is not there. */
+		n->desired_known = c->store_listed;
 		map_put(c->nodes, name, n);
 		c->dirty_fleet = true;
 	}
@@ -138,6 +139,18 @@ static void plan_node_tell(struct control *c, struct node_record *n)
 	arena_release(&scratch);
 }
 
+/* Its status file, below its cluster, goes. */
+static void status_gone(struct control *c, const struct node_record *n)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	struct removed_status *gone = vec_push(&c->removed_status);
+	gone->kind = EFFECT_STATUS_NODE;
+	gone->key = xstrdup(service_key(&scratch, n->cluster, n->name));
+	arena_release(&scratch);
+	c->dirty_fleet = true;
+}
+
 void fleet_node_changed(struct control *c, struct node_record *n)
 {
 	struct arena arena;
@@ -149,19 +162,25 @@ void fleet_node_changed(struct control *c, struct node_record *n)
 		arena_release(&n->attributes_arena);
 		n->attributes_arena = arena;
 		n->attributes = attributes;
-		n->dirty = n->assignments.len > 0 || n->dirty; /* MUSTER_ATTRIBUTE_* of new tasks */
+		n->dirty = true; /* MUSTER_ATTRIBUTE_* of new tasks */
 	}
 	n->state = effective_state(n);
 	const char *cluster = n->manifest && n->manifest->cluster	 ? n->manifest->cluster
 			      : n->registered && n->registration.cluster ? n->registration.cluster
 									 : DEFAULT_CLUSTER;
-	if (strcmp(cluster, n->cluster) != 0)
+	if (strcmp(cluster, n->cluster) != 0) {
+		status_gone(c, n);
+		n->cluster = intern_str(c->intern, intern_add(c->intern, cluster));
 		n->dirty = true;
-	n->cluster = intern_str(c->intern, intern_add(c->intern, cluster));
-	if (n->registered || n->manifest || n->id != PLAN_NONE)
+	}
+	bool told = n->id != PLAN_NONE;
+	if (n->registered || n->manifest)
 		plan_node_tell(c, n);
+	if (!told && n->id != PLAN_NONE)
+		fleet_facts(c, n);
+	c->nodes_gone |= !n->registered && !n->manifest;
 	dirty_node(c, n);
-	c->dirty_fleet = c->planner_stale = true;
+	c->dirty_fleet = c->planner_stale = c->liveness_stale = true;
 }
 
 /* --- (service, node) facts
@@ -196,346 +215,127 @@ void fleet_fact(struct control *c, struct node_record *n, struct service_state *
 	if (t) {
 		fact.seen = seen_of(t);
 		fact.running = t->target;
-		fact.running_revision = t->revision;
+		/* The same content may have had another number when the task was started. */
+		fact.running_revision = a && digest_equal(&t->target, &a->content->target)
+						? a->content->revision
+						: t->revision;
 	}
 	planner_fact_set(c->planner, s->id, n->id, &fact);
 	dirty_service(c, s);
 	c->planner_stale = true;
 }
 
-static void observed_services(struct control *c, const struct wire_observed *o,
-			      struct service_state **out)
-{
-	struct arena scratch;
-	arena_init(&scratch);
-	for (uint32_t i = 0; i < o->task_count; i++)
-		out[i] = map_get(c->services,
-				 service_key(&scratch, o->tasks[i].cluster, o->tasks[i].service));
-	arena_release(&scratch);
-}
-
 void fleet_facts(struct control *c, struct node_record *n)
 {
 	for (size_t i = 0; i < n->assignments.len; i++)
 		fleet_fact(c, n, n->assignments.items[i].service);
-	uint32_t count = n->observed_known ? n->observed.task_count : 0;
-	struct service_state **services = xcalloc(count, sizeof(struct service_state *));
-	if (count)
-		observed_services(c, &n->observed, services);
-	for (uint32_t i = 0; i < count; i++)
-		if (services[i] && !node_assignment(n, services[i]))
-			fleet_fact(c, n, services[i]);
-	free(services);
+	struct arena scratch;
+	arena_init(&scratch);
+	for (uint32_t i = 0; n->observed_known && i < n->observed.task_count; i++) {
+		const struct wire_task *t = &n->observed.tasks[i];
+		struct service_state *s =
+			map_get(c->services, service_key(&scratch, t->cluster, t->service));
+		if (s && !node_assignment(n, s))
+			fleet_fact(c, n, s);
+	}
+	arena_release(&scratch);
 	dirty_node(c, n);
 }
 
-/* --- registration
- * ---------------------------------------------------------------------------------- */
-
-static void alive(struct control *c, struct node_record *n, int64_t now_ms)
+void fleet_service_facts(struct control *c, struct service_state *s)
 {
-	c->nodes_ever_alive = true;
-	n->connection = CONNECTION_ALIVE;
-	n->last_beat_ms = now_ms;
-	n->expired = false;
-}
-
-static void forget_assignments(struct control *c, struct node_record *n)
-{
-	n->observed_known = n->observed_once = false;
-	while (n->assignments.len > 0) {
-		struct service_state *s = n->assignments.items[--n->assignments.len].service;
-		fleet_fact(c, n, s);
-	}
-	n->adopt = true;
-	n->put_number = 0;
-	n->behind_since_ms = 0;
-	n->dirty = false;
-}
-
-static void unregister(struct control *c, struct node_record *n)
-{
-	if (!n->registered)
-		return;
-	uint32_t count = n->observed_known ? n->observed.task_count : 0;
-	struct service_state **services = xcalloc(count, sizeof(struct service_state *));
-	if (count)
-		observed_services(c, &n->observed, services);
-	forget_assignments(c, n);
-	for (uint32_t i = 0; i < count; i++)
-		if (services[i])
-			fleet_fact(c, n, services[i]);
-	free(services);
-	n->registered = false;
-	n->connection = CONNECTION_UNKNOWN;
-	n->registration = (struct wire_registration){ 0 };
-	arena_release(&n->registration_arena);
-	n->beat_known = false;
-	fleet_node_changed(c, n);
-	if (!n->manifest && n->id != PLAN_NONE) {
-		planner_node_remove(c->planner, n->id);
-		n->id = PLAN_NONE;
-	}
-	struct removed_status *gone = vec_push(&c->removed_status);
-	struct arena scratch;
-	arena_init(&scratch);
-	*gone = (struct removed_status){ .kind = EFFECT_STATUS_NODE,
-					 .key = xstrdup(
-						 service_key(&scratch, n->cluster, n->name)) };
-	arena_release(&scratch);
-}
-
-static void registration_told(struct control *c, struct node_record *n, const void *bytes,
-			      size_t len, const char *why, int64_t now_ms)
-{
-	if (!bytes && !why) {
-		unregister(c, n);
-		return;
-	}
-	struct arena arena;
-	arena_init(&arena);
-	struct wire_registration r;
-	struct err err;
-	if (!bytes ||
-	    wire_decode_registration(bytes, len, c->fleet, n->name, &arena, &r, &err) != WIRE_OK) {
-		arena_release(&arena); /* unknown: what was known stays */
-		return;
-	}
-	bool other_instance = n->registered && strcmp(n->registration.instance, r.instance) != 0;
-	bool other_session = !n->registered || strcmp(n->registration.session, r.session) != 0;
-	arena_release(&n->registration_arena);
-	n->registration_arena = arena;
-	n->registration = r;
-	n->registered = true;
-	if (other_instance) {
-		n->observed_known = false;
-		fleet_facts(c, n);
-		n->dirty = true;
-	}
-	if (other_session && c->store_listed)
-		alive(c, n, now_ms);
-	if (n->observed.instance && strcmp(n->observed.instance, r.instance) != 0)
-		n->observed_known = false;
-	fleet_node_changed(c, n);
-}
-
-/* --- desired and observed
- * -------------------------------------------------------------------------- */
-
-static struct assignment *assignment_add(struct control *c, struct node_record *n,
-					 const char *cluster, const char *service,
-					 struct content *content)
-{
-	struct assignment *a = vec_push(&n->assignments);
-	*a = (struct assignment){ .service = service_get(c, cluster, service), .content = content };
-	return a;
-}
-
-/* What the store says is assigned, at start. Later our own knowledge wins, under a higher number.
- */
-static void desired_told(struct control *c, struct node_record *n, const void *bytes, size_t len)
-{
-	struct arena scratch;
-	arena_init(&scratch);
-	struct wire_desired d = { 0 };
-	struct err err;
-	bool read = bytes && wire_decode_desired(bytes, len, c->fleet, n->name, &scratch, &d,
-						 &err) == WIRE_OK;
-	bool first = !n->desired_known;
-	bool went_back = !read || d.number < n->put_number;
-	n->desired_known = true;
-	if (read && d.number > n->number)
-		n->number = d.number;
-	if (first && read && n->assignments.len == 0) {
-		for (uint32_t i = 0; i < d.task_count; i++) {
-			const struct wire_desired_task *t = &d.tasks[i];
-			struct digest digest = task_definition_digest(t->task_definition);
-			struct content *content = content_get(c, t->family, t->revision, &digest,
-							      &t->target, t->task_definition);
-			struct assignment *a =
-				assignment_add(c, n, t->cluster, t->service, content);
-			snprintf(a->deployment, sizeof(a->deployment), "%s",
-				 t->deployment ? t->deployment : "");
-			a->assigned_unix_ms = t->assigned_at_ms;
-			a->assigned_number = t->assigned_number;
-			a->replaces = t->replaces;
-			a->broken_before = t->broken_before;
-		}
-		n->adopt = false;
-		n->put_number = d.number;
-	} else if (n->assignments.len > 0 && (went_back || n->put_failed)) {
-		n->dirty = true;
-	}
-	n->put_failed = false;
-	arena_release(&scratch);
-	if (first)
-		fleet_node_changed(c, n);
-	fleet_facts(c, n);
-}
-
-/* Nothing is known to be assigned, but tasks run: they count as assigned, so that replacing them is
- * an update within the budget and never a fresh start. */
-static void adopt_observed(struct control *c, struct node_record *n)
-{
-	if (!n->adopt || !n->observed_known || !n->desired_known || !c->store_listed)
-		return;
-	n->adopt = false;
-	for (uint32_t i = 0; i < n->observed.task_count; i++) {
-		const struct wire_task *t = &n->observed.tasks[i];
-		if (t->last_status == TASK_STOPPED || t->desired_status == TASK_STOPPED)
-			continue;
-		struct digest none = { 0 };
-		struct content *content =
-			content_get(c, t->family, t->revision, &none, &t->target, NULL);
-		struct service_state *s = service_get(c, t->cluster, t->service);
-		if (node_assignment(n, s))
-			continue;
-		struct assignment *a = assignment_add(c, n, t->cluster, t->service, content);
-		snprintf(a->deployment, sizeof(a->deployment), "%s",
-			 t->deployment ? t->deployment : "");
-		a->assigned_number = n->observed.seen;
-	}
-}
-
-static void tell_failures(struct control *c, struct node_record *n,
-			  const struct wire_observed *before)
-{
-	for (uint32_t i = 0; i < n->observed.task_count; i++) {
-		const struct wire_task *t = &n->observed.tasks[i];
-		bool failed_before = false;
-		for (uint32_t k = 0; before && k < before->task_count; k++)
-			if (strcmp(before->tasks[k].service, t->service) == 0 &&
-			    strcmp(before->tasks[k].cluster, t->cluster) == 0)
-				failed_before |= before->tasks[k].failed;
-		struct arena scratch;
-		arena_init(&scratch);
-		struct service_state *s =
-			map_get(c->services, service_key(&scratch, t->cluster, t->service));
-		arena_release(&scratch);
-		if (t->failed && !failed_before && s)
-			event_add(c, s, n->name, "WARN", "SERVICE_TASK_START_IMPAIRED",
-				  c->now_unix_ms,
-				  "(service %s) is unable to consistently start tasks "
-				  "successfully on (node %s): %s",
-				  s->name, n->name, t->reason ? t->reason : "the task stopped");
-	}
-}
-
-static void observed_told(struct control *c, struct node_record *n, const void *bytes, size_t len,
-			  const char *why, int64_t now_ms)
-{
-	bool first = !n->observed_once;
-	struct arena arena;
-	arena_init(&arena);
-	struct wire_observed o = { 0 };
-	struct err err = { 0 };
-	struct digest digest = bytes ? digest_of(bytes, len) : (struct digest){ 0 };
-	if (bytes && n->observed_known && digest_equal(&digest, &n->observed_digest))
-		return;
-	bool read = bytes && wire_decode_observed(bytes, len, c->fleet, n->name, &arena, &o,
-						  &err) == WIRE_OK;
-	free(n->observed_why);
-	n->observed_why = NULL;
-	if (!read && (bytes || why)) { /* unknown: the last one stays */
-		n->observed_why = xstrdup(why ? why : err.text);
-		arena_release(&arena);
-		dirty_node(c, n);
-		return;
-	}
-	n->observed_once = true;
-	bool had = n->observed_known;
-	if (read && n->registered && strcmp(o.instance, n->registration.instance) != 0)
-		read = false; /* of another life of that name; its number counts all the same */
-	if (o.seen > n->number) {
-		n->number = o.seen;
-		n->dirty = true; /* the store went back: put again, above it */
-	}
-	struct wire_observed before = n->observed;
-	struct arena before_arena = n->observed_arena;
-	n->observed = o;
-	n->observed_arena = arena;
-	n->observed_known = read;
-	n->observed_digest = digest;
-	if (had && read && c->store_listed)
-		alive(c, n, now_ms);
-	if (read)
-		tell_failures(c, n, had ? &before : NULL);
-	adopt_observed(c, n);
-	if (n->put_number && read && o.seen < n->put_number) {
-		if (!n->behind_since_ms)
-			n->behind_since_ms = now_ms;
-	} else {
-		n->behind_since_ms = 0;
-	}
-	if (first)
-		fleet_node_changed(c, n);
-	/* Services that were reported before and are not any more. */
-	for (uint32_t i = 0; had && i < before.task_count; i++) {
-		struct arena scratch;
-		arena_init(&scratch);
-		struct service_state *s =
-			map_get(c->services, service_key(&scratch, before.tasks[i].cluster,
-							 before.tasks[i].service));
-		arena_release(&scratch);
-		if (s)
-			fleet_fact(c, n, s);
-	}
-	arena_release(&before_arena);
-	fleet_facts(c, n);
-}
-
-void fleet_document(struct control *c, const char *kind, const char *node, const void *bytes,
-		    size_t len, const char *why, int64_t now_ms)
-{
-	bool absent = !bytes && !why;
-	if (!name_valid(node) || (absent && !map_get(c->nodes, node)))
-		return;
-	struct node_record *n = node_get(c, node);
-	if (strcmp(kind, "nodes") == 0)
-		registration_told(c, n, bytes, len, why, now_ms);
-	else if (strcmp(kind, "desired") == 0)
-		desired_told(c, n, bytes, len);
-	else if (strcmp(kind, "observed") == 0)
-		observed_told(c, n, bytes, len, why, now_ms);
-}
-
-void control_store_listed(struct control *c)
-{
-	c->store_listed = true;
 	size_t it = 0;
 	void *value;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		struct node_record *n = value;
-		/* Looked for, and not there. */
-		n->observed_once |= !n->observed_why;
-		n->desired_known = true;
-		adopt_observed(c, n);
-		fleet_node_changed(c, n);
-		fleet_facts(c, n);
+		if (node_assignment(n, s) || node_observed_task(n, s))
+			fleet_fact(c, n, s);
 	}
-	c->dirty_fleet = true;
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------- */
+
+void fleet_alive(struct control *c, struct node_record *n, int64_t now_ms)
+{
+	bool changed = n->connection != CONNECTION_ALIVE || n->expired;
+	c->nodes_ever_alive = true;
+	n->connection = CONNECTION_ALIVE;
+	n->last_beat_ms = now_ms;
+	n->expired = false;
+	if (changed)
+		fleet_node_changed(c, n);
 }
 
 void control_beat(struct control *c, const char *node, uint64_t beat, int64_t now_ms)
 {
 	struct node_record *n = map_get(c->nodes, node);
-	if (!n)
+	if (!n || !n->registered)
 		return;
 	bool moved = n->beat_known ? n->beat != beat : c->store_listed;
 	n->beat_known = true;
 	n->beat = beat;
-	if (!moved)
-		return;
-	bool changed = n->connection != CONNECTION_ALIVE || n->expired;
-	alive(c, n, now_ms);
-	if (changed) {
+	if (moved)
+		fleet_alive(c, n, now_ms);
+}
+
+static void earlier(int64_t *wake, int64_t at)
+{
+	if (at < *wake)
+		*wake = at;
+}
+
+static void judge_silence(struct control *c, struct node_record *n, int64_t now_ms,
+			  int64_t now_unix_ms, int64_t *wake)
+{
+	int64_t timeout = (int64_t)cluster_node_timeout(c, n->cluster) * 1000;
+	int64_t expire = (int64_t)cluster_node_expire(c, n->cluster) * 1000;
+	if (!n->last_beat_ms) /* since the start: its time runs from the first look on */
+		n->last_beat_ms = now_ms;
+	int64_t silent = now_ms - n->last_beat_ms;
+	if (n->connection != CONNECTION_LOST) {
+		if (silent < timeout) {
+			earlier(wake, n->last_beat_ms + timeout);
+			return;
+		}
+		n->connection = CONNECTION_LOST;
+		event_add(c, NULL, n->name, "WARN", "NODE_UNREACHABLE", now_unix_ms,
+			  "(node %s) has sent no beat for %lld s; it keeps its tasks.", n->name,
+			  (long long)(silent / 1000));
 		fleet_node_changed(c, n);
-		fleet_facts(c, n);
 	}
+	if (expire == 0 || n->expired)
+		return;
+	if (silent < expire) {
+		earlier(wake, n->last_beat_ms + expire);
+		return;
+	}
+	n->expired = true;
+	fleet_node_changed(c, n);
+}
+
+static void judge_lag(struct control *c, struct node_record *n, int64_t now_ms, int64_t *wake)
+{
+	bool lags = node_lagging(n, now_ms);
+	c->nodes_lagging += lags;
+	if (n->behind_since_ms && !lags)
+		earlier(wake, n->behind_since_ms + LAG_MS);
+	if (lags == n->lag_told)
+		return;
+	n->lag_told = lags;
+	dirty_node(c, n);
+	for (size_t i = 0; i < n->assignments.len; i++)
+		dirty_service(c, n->assignments.items[i].service);
 }
 
 int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 {
+	if (!c->store_listed)
+		return INT64_MAX;
+	if (!c->liveness_stale && now_ms < c->liveness_at_ms)
+		return c->liveness_at_ms;
+	uint32_t unknown_before = c->nodes_unknown;
+	c->nodes_unknown = c->nodes_lagging = 0;
 	int64_t wake = INT64_MAX;
 	size_t it = 0;
 	void *value;
@@ -543,43 +343,33 @@ int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 		struct node_record *n = value;
 		if (!n->registered)
 			continue;
-		int64_t timeout = (int64_t)cluster_node_timeout(c, n->cluster) * 1000;
-		int64_t expire = (int64_t)cluster_node_expire(c, n->cluster) * 1000;
-		int64_t silent = now_ms - n->last_beat_ms;
-		int64_t next = INT64_MAX;
-		if (n->connection == CONNECTION_ALIVE && silent >= timeout) {
-			n->connection = CONNECTION_LOST;
-			event_add(c, NULL, n->name, "WARN", "NODE_UNREACHABLE", now_unix_ms,
-				  "(node %s) has sent no beat for %lld s; it keeps its tasks.",
-				  n->name, (long long)(silent / 1000));
-			fleet_node_changed(c, n);
-			fleet_facts(c, n);
-		} else if (n->connection == CONNECTION_ALIVE) {
-			next = n->last_beat_ms + timeout;
-		}
-		if (n->connection == CONNECTION_LOST && expire > 0 && !n->expired) {
-			next = n->last_beat_ms + expire;
-			if (silent >= expire) {
-				n->expired = true;
-				next = INT64_MAX;
-				fleet_node_changed(c, n);
-				fleet_facts(c, n);
-			}
-		}
-		if (n->behind_since_ms) {
-			int64_t due = n->behind_since_ms + LAG_MS;
-			if (due > now_ms && due < next)
-				next = due;
-			else if (due <= now_ms && !n->lag_told) {
-				n->lag_told = true;
-				dirty_node(c, n);
-				c->dirty_fleet = true;
-			}
-		} else {
-			n->lag_told = false;
-		}
-		if (next < wake)
-			wake = next;
+		judge_silence(c, n, now_ms, now_unix_ms, &wake);
+		judge_lag(c, n, now_ms, &wake);
+		c->nodes_unknown += n->connection == CONNECTION_UNKNOWN;
 	}
+	if (unknown_before && !c->nodes_unknown)
+		dirty_all_services(c); /* whether they are completed can be told now */
+	c->liveness_stale = false;
+	c->liveness_at_ms = wake;
 	return wake;
+}
+
+void fleet_retire(struct control *c)
+{
+	if (!c->nodes_gone)
+		return;
+	c->nodes_gone = false;
+	size_t it = 0;
+	const char *key;
+	void *value;
+	while (map_next(c->nodes, &it, &key, &value)) {
+		struct node_record *n = value;
+		if (n->registered || n->manifest || n->id == PLAN_NONE)
+			continue;
+		planner_node_remove(c->planner, n->id);
+		status_gone(c, n);
+		map_remove(c->dirty_nodes, key);
+		map_remove(c->nodes, key);
+		node_free(n);
+	}
 }

@@ -6,6 +6,8 @@
 
 #include "control/state.h"
 
+#include <stdio.h>
+
 /* --- cache.c: parsed files by (path, blob) -----------------------------------------------------
  */
 
@@ -37,45 +39,69 @@ struct file_cache {
 
 struct file_cache *file_cache_new(void);
 void file_cache_free(struct file_cache *cache);
-/* Put a snapshot's files into .seen. False: a blob is missing, so the whole snapshot is needed. */
-bool file_cache_take(struct file_cache *cache, const struct source_snapshot *snapshot);
-/* A file by itself, for history; NULL where its bytes are not known. */
-const struct manifest_file *file_cache_file(struct file_cache *cache,
-					    const struct source_file *file);
+/* Take the bytes that a snapshot brings. False: some that it needs are missing: it must be given
+ * whole. */
+bool file_cache_add(struct file_cache *cache, const struct source_snapshot *snapshot);
+/* A file by itself; NULL where its bytes are not known. */
+struct cached_file *file_cache_get(struct file_cache *cache, const struct source_file *file);
+/* Make these files, sorted by path, the seen set; of a snapshot after file_cache_add(). */
+void file_cache_see(struct file_cache *cache, struct cached_file *const *files, size_t count);
+void file_cache_see_snapshot(struct file_cache *cache, const struct source_snapshot *snapshot);
 /* .applied = .seen, and drop what neither needs. */
 void file_cache_apply(struct file_cache *cache);
 void file_cache_sweep(struct file_cache *cache);
+bool file_cache_seen_is_applied(const struct file_cache *cache);
 /* Serial of the file of the seen set with that path. */
 uint64_t file_cache_serial(const struct file_cache *cache, const char *path);
 
-/* --- ledger.c: revisions, contents, deployments --------------------------------------------------
+/* --- ledger.c: revisions and their contents ------------------------------------------------------
  */
 
+/* A number beyond this is not believed, wherever it was found. */
+#define REVISION_MAX 1000000000
+
 struct family *ledger_family(struct control *c, const char *name); /* made when missing */
-/* The number of a digest, the next one when it is new. json: its content, when the caller has it.
- */
+/* The number of a definition, the next one when it is new. */
 uint32_t ledger_number(struct control *c, const struct manifest_object *object, const char *commit,
 		       int64_t time_unix_ms);
+/* The same, and it is the family's current one: its content is kept. */
+void ledger_current(struct control *c, const struct manifest_object *object);
 const struct revision *ledger_find(const struct family *family, uint32_t number);
-/* Found running under that number: reserve it, so that it is never given to another digest. */
+bool ledger_lacks(const struct control *c, const char *family, uint32_t number);
+/* Found assigned or running under that number: reserve it, so that it is never given to another
+ * content. digest: of the task definition, none where only the target is known. */
 void ledger_adopt(struct control *c, const char *family, uint32_t number,
-		  const struct digest *digest);
+		  const struct digest *digest, const struct digest *target);
+/* definition NULL: not known. */
 struct content *content_get(struct control *c, const char *family, uint32_t revision,
 			    const struct digest *task_definition, const struct digest *target,
 			    const struct task_definition *definition);
-/* The content of a revision from the ledger, or NULL where only its number is kept. */
+/* The content of a revision from the ledger with that target, or NULL where it is not kept. */
 struct content *content_of_revision(struct control *c, const struct family *family,
-				    const struct revision *revision, const char *redeploy);
-void ledger_load_family(struct control *c, const char *name, struct json_t *doc);
-void ledger_load_service(struct control *c, const char *cluster, const char *name,
-			 struct json_t *doc);
-void ledger_family_document(struct control *c, struct family *family, struct buf *out);
+				    const struct revision *revision, const struct digest *target);
+/* Is its definition known, or can it be had from the ledger? */
+bool content_complete(struct control *c, struct content *content,
+		      const struct service_state *service);
+/* Drop contents that no service wants and no node is assigned, when many came. */
+void contents_sweep(struct control *c);
+
+/* --- records.c: deployments, and the ledger's documents
+ * -------------------------------------------- */
+
+#define LEDGER_FAMILIES "controller/families/"
+#define LEDGER_SERVICES "controller/services/" /* CLUSTER~NAME */
+
+/* The document of that key, at the start; bytes NULL: absent, or unreadable for the reason. */
+void ledger_told(struct control *c, const char *key, const void *bytes, size_t len,
+		 const char *why);
+void ledger_family_document(const struct control *c, const struct family *family, struct buf *out);
 void ledger_service_document(const struct control *c, const struct service_state *service,
 			     struct buf *out);
 const char *ledger_service_key(struct arena *arena, const struct service_state *service);
+void ledger_dirty_family(struct control *c, struct family *family);
+void ledger_dirty_service(struct control *c, struct service_state *service);
 /* Begin a deployment of the service's content where it is not the present one. */
 void deployment_begin(struct control *c, struct service_state *service, int64_t now_unix_ms);
-void contents_sweep(struct control *c);
 
 /* --- apply.c
  * -------------------------------------------------------------------------------------- */
@@ -83,27 +109,46 @@ void contents_sweep(struct control *c);
 struct service_state *service_get(struct control *c, const char *cluster, const char *name);
 /* Make the seen commit the applied one. */
 void apply_seen(struct control *c, int64_t now_unix_ms);
-/* Apply the seen commit where it is valid and no hold keeps it. */
-void apply_consider(struct control *c, int64_t now_unix_ms);
+/* Services that run and that the applied commit does not know are gone from the manifests. */
+void apply_strangers(struct control *c, int64_t now_unix_ms);
 /* Services that are gone from the manifests and from every node: forget them. */
 void apply_retire(struct control *c);
+/* Does its manifest say that its tasks stay when it goes? */
+bool service_prune_disabled(const struct service_state *service);
+
+/* --- hold.c
+ * --------------------------------------------------------------------------------------- */
+
+/* Apply the seen commit where it is valid and no hold keeps it. */
+void apply_consider(struct control *c, int64_t now_unix_ms);
 
 /* --- fleet.c: nodes
  * ------------------------------------------------------------------------------- */
 
 struct node_record *node_get(struct control *c, const char *name);
-void fleet_document(struct control *c, const char *kind, const char *node, const void *bytes,
-		    size_t len, const char *why, int64_t now_ms);
 /* Effective state, cluster and attributes -> planner. After manifest, registration or connection.
  */
 void fleet_node_changed(struct control *c, struct node_record *node);
-/* Tell the planner of one (service, node), or of all services of a node. */
+/* Tell the planner of one (service, node), of all services of a node, of all nodes of a service. */
 void fleet_fact(struct control *c, struct node_record *node, struct service_state *service);
 void fleet_facts(struct control *c, struct node_record *node);
-/* Who went silent, who came back, who is expired or lags. Answers when to look again. */
+void fleet_service_facts(struct control *c, struct service_state *service);
+/* A sign of life. */
+void fleet_alive(struct control *c, struct node_record *node, int64_t now_ms);
+/* Who went silent, who is expired or lags. Answers when to look again. */
 int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms);
+/* Forget nodes that are neither registered nor declared. */
+void fleet_retire(struct control *c);
 /* May documents be put for it? */
 bool node_ready_for_puts(const struct node_record *node);
+
+/* --- documents.c: nodes/, desired/ and observed/ of a node
+ * ------------------------------------------ */
+
+void fleet_document(struct control *c, const char *kind, const char *node, const void *bytes,
+		    size_t len, const char *why, int64_t now_ms);
+/* Has the agent acknowledged what was put? */
+void fleet_behind(struct control *c, struct node_record *node, int64_t now_ms);
 
 /* --- render.c: assignments -> desired documents
  * --------------------------------------------------- */
@@ -111,6 +156,8 @@ bool node_ready_for_puts(const struct node_record *node);
 void render_changes(struct control *c, const struct plan_result *plan, int64_t now_unix_ms);
 void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out,
 		  struct arena *arena);
+/* Of a desired document but its number: the same digest says the same to the agent. */
+struct digest render_digest(const struct wire_desired *doc);
 
 /* --- conditions.c
  * --------------------------------------------------------------------------------- */
@@ -119,18 +166,20 @@ void condition_set(struct control *c, struct conditions *conditions, enum condit
 		   enum condition_status status, int64_t now_unix_ms, const char *reason,
 		   const char *fmt, ...) PRINTF_LIKE(7, 8);
 void conditions_release(struct conditions *conditions);
-void conditions_of_service(struct control *c, struct service_state *service, int64_t now_ms,
-			   int64_t now_unix_ms);
-void conditions_of_fleet(struct control *c, int64_t now_ms, int64_t now_unix_ms);
+void conditions_of_service(struct control *c, struct service_state *service, int64_t now_unix_ms);
+void conditions_of_fleet(struct control *c, int64_t now_unix_ms);
 /* Add an event; service and node may be NULL. */
 void event_add(struct control *c, struct service_state *service, const char *node, const char *type,
 	       const char *name, int64_t now_unix_ms, const char *fmt, ...) PRINTF_LIKE(7, 8);
 void event_free(struct control_event *event);
+/* The service goes: its events that nobody was told yet become the fleet's. */
+void events_hand_over(struct control *c, struct service_state *service);
 
 /* --- state.c: what changed
  * -------------------------------------------------------------------------- */
 
 void service_free(struct service_state *service);
+void node_free(struct node_record *node);
 void commit_copy(struct commit_facts *to, const struct commit_facts *from);
 void dirty_service(struct control *c, struct service_state *service);
 void dirty_node(struct control *c, struct node_record *node);

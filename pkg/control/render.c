@@ -109,33 +109,30 @@ static int by_start_order(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
-static bool all_contents_known(const struct node_record *n)
+static bool all_contents_known(struct control *c, const struct node_record *n)
 {
 	for (size_t i = 0; i < n->assignments.len; i++)
-		if (!n->assignments.items[i].content->definition)
+		if (!content_complete(c, n->assignments.items[i].content,
+				      n->assignments.items[i].service))
 			return false;
 	return true;
 }
 
-static void render_node(struct control *c, struct node_record *n, int64_t now_ms,
-			struct control_effects *out, struct arena *arena)
+static struct wire_desired document_of(const struct control *c, struct node_record *n,
+				       struct arena *arena)
 {
-	uint64_t number = ++n->number;
 	if (n->assignments.len)
 		qsort(n->assignments.items, n->assignments.len, sizeof(*n->assignments.items),
 		      by_start_order);
 	struct wire_desired doc = { .fleet = c->fleet,
 				    .node = n->name,
 				    .cluster = n->cluster,
-				    .number = number,
 				    .attributes = n->attributes,
 				    .tasks = ARENA_ARRAY(arena, struct wire_desired_task,
 							 n->assignments.len + 1) };
 	for (size_t i = 0; i < n->assignments.len; i++) {
-		struct assignment *a = &n->assignments.items[i];
+		const struct assignment *a = &n->assignments.items[i];
 		const struct service_state *s = a->service;
-		if (!a->assigned_number)
-			a->assigned_number = number;
 		doc.tasks[doc.task_count++] = (struct wire_desired_task){
 			.cluster = s->cluster,
 			.service = s->name,
@@ -154,6 +151,37 @@ static void render_node(struct control *c, struct node_record *n, int64_t now_ms
 			.task_definition = a->content->definition,
 		};
 	}
+	return doc;
+}
+
+struct digest render_digest(const struct wire_desired *doc)
+{
+	struct wire_desired plain = *doc;
+	struct buf bytes = { 0 };
+	plain.number = 0;
+	wire_encode_desired(&plain, &bytes);
+	struct digest digest = digest_of(bytes.data, bytes.len);
+	buf_release(&bytes);
+	return digest;
+}
+
+/* A document that would say the same is not put: what is dirty has only perhaps changed. */
+static void render_node(struct control *c, struct node_record *n, struct control_effects *out,
+			struct arena *arena)
+{
+	n->dirty = false;
+	struct wire_desired doc = document_of(c, n, arena);
+	struct digest digest = render_digest(&doc);
+	if (digest_equal(&digest, &n->put_digest) || (!n->number && !doc.task_count))
+		return; /* nor is an empty one, where there never was another */
+	doc.number = ++n->number;
+	bool fresh = false;
+	for (uint32_t i = 0; i < doc.task_count; i++) {
+		struct assignment *a = &n->assignments.items[i];
+		fresh |= !a->assigned_number;
+		if (!a->assigned_number)
+			a->assigned_number = doc.tasks[i].assigned_number = n->number;
+	}
 	struct buf bytes = { 0 };
 	wire_encode_desired(&doc, &bytes);
 	struct control_effect *effect = vec_push(&out->items);
@@ -162,22 +190,21 @@ static void render_node(struct control *c, struct node_record *n, int64_t now_ms
 	effect->bytes = arena_strndup(arena, bytes.data, bytes.len);
 	effect->len = bytes.len;
 	buf_release(&bytes);
-	n->put_pending = number;
-	n->dirty = false;
-	if (!n->behind_since_ms)
-		n->behind_since_ms = now_ms;
+	n->settled = true;
+	n->put_pending = n->number;
+	n->pending_digest = fresh ? render_digest(&doc) : digest;
 }
 
 void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out,
 		  struct arena *arena)
 {
-	if (!c->store_open || c->ledger_pending > 0 || now_ms < c->retry_at_ms)
+	if (!c->store_open || !c->applied.id[0] || now_ms < c->retry_at_ms)
 		return;
 	size_t it = 0;
 	void *value;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		struct node_record *n = value;
-		if (n->dirty && node_ready_for_puts(n) && all_contents_known(n))
-			render_node(c, n, now_ms, out, arena);
+		if (n->dirty && node_ready_for_puts(n) && all_contents_known(c, n))
+			render_node(c, n, out, arena);
 	}
 }

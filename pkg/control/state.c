@@ -39,6 +39,7 @@ struct control *control_new(void)
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
 		*maps[i] = map_new();
 	c->dirty_fleet = true;
+	c->plan_again_ms = INT64_MAX;
 	return c;
 }
 
@@ -72,7 +73,7 @@ void service_free(struct service_state *s)
 	free(s);
 }
 
-static void node_free(struct node_record *n)
+void node_free(struct node_record *n)
 {
 	arena_release(&n->manifest_arena);
 	arena_release(&n->registration_arena);

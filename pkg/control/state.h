@@ -61,14 +61,15 @@ struct content {
 	struct digest task_definition; /* task_definition_digest() */
 	const char *family;
 	uint32_t revision;
-	const struct task_definition *definition;
+	const struct task_definition *definition; /* NULL: found running, and nowhere kept */
 	struct arena arena;
 	uint32_t document_bytes; /* what one takes in a desired document, about */
-	uint32_t uses;
+	bool used;		 /* scratch of contents_sweep() */
 };
 
 struct revision {
-	struct digest digest;
+	struct digest digest; /* of the task definition; none: see .target */
+	struct digest target; /* found running under this number, its content unknown */
 	uint32_t number;
 	char commit[65]; /* where it came first */
 	int64_t time_unix_ms;
@@ -79,7 +80,7 @@ struct family {
 	uint32_t next;			/* the next number */
 	VEC(struct revision) revisions; /* in order of numbers */
 	uint32_t current;		/* of the applied commit; 0: not in it */
-	bool dirty;			/* the ledger document is behind */
+	bool dirty;			/* the ledger document is behind: ledger_dirty() */
 };
 
 enum rollout_state { ROLLOUT_IN_PROGRESS, ROLLOUT_COMPLETED, ROLLOUT_FAILED };
@@ -120,7 +121,7 @@ struct service_state {
 	struct deployment primary,
 		previous; /* id empty: none. previous: the last COMPLETED other one */
 	bool has_primary, has_previous;
-	bool dirty; /* the ledger document is behind */
+	bool dirty; /* the ledger document is behind: ledger_dirty() */
 	struct plan_counts counts;
 	struct conditions conditions;
 	struct event_ring events;
@@ -161,21 +162,22 @@ struct node_record {
 	int64_t last_beat_ms; /* controller's clock */
 
 	bool observed_known; /* .observed was read whole and is of the registered instance */
-	bool observed_once;  /* the store was asked for it since the start, found or not */
+	bool observed_once;  /* it was looked for since the start, and read or not there */
 	char *observed_why;  /* why it is not known */
 	struct wire_observed observed;
 	struct arena observed_arena;
 
 	bool desired_known; /* the store's document was read, or is known to be absent */
+	bool settled;	    /* .assignments are what the node has to go by: see settle() */
 	uint64_t number;    /* highest of desired, seen, and our own puts */
 	VEC(struct assignment) assignments; /* in order of the document */
-	uint64_t put_number;		    /* of the last put that the store took */
+	bool dirty;			    /* the desired document may be behind .assignments */
+	uint64_t put_number;		    /* of the document that the store holds; 0: none */
+	struct digest put_digest;	    /* of its content; none: put again, whatever it is */
 	uint64_t put_pending;		    /* number of the put under way; 0: none */
-	bool put_failed;		    /* the last put failed: render again */
-	bool dirty;			    /* the desired document is behind .assignments */
-	int64_t behind_since_ms;	    /* seen < put_number since then; 0: not behind */
-	bool adopt;   /* nothing assigned is known yet: what it reports counts as assigned */
-	bool expired; /* silent beyond nodeExpireSeconds */
+	struct digest pending_digest;
+	int64_t behind_since_ms; /* seen < put_number since then; 0: not behind */
+	bool expired;		 /* silent beyond nodeExpireSeconds */
 	bool lag_told;
 	struct digest observed_digest;
 };
@@ -216,6 +218,7 @@ struct control {
 	char *source_text;
 	bool looked;		  /* the source answered at least once */
 	struct file_cache *cache; /* parsed files of the commits seen and applied last */
+	bool restore_waits;	  /* .seen was applied before the start; history comes first */
 	bool has_hold;
 	struct hold hold;
 	struct map *allowed; /* hold ids, services, "all": allowed since the last applied commit */
@@ -225,6 +228,7 @@ struct control {
 	bool store_open, store_listed;
 	char *store_away;
 	uint32_t ledger_pending; /* synced puts under way: nothing is rendered before */
+	bool ledger_behind;	 /* some family or service is dirty: nor before those are put */
 
 	/* Declared and live. */
 	struct map *services; /* key -> struct service_state */
@@ -233,6 +237,7 @@ struct control {
 	struct map *contents; /* hex of target -> struct content */
 	struct map *clusters; /* name -> struct cluster_manifest copied; see cluster_of() */
 	struct arena clusters_arena;
+	bool needs_history;  /* some of the ledger is missing */
 	bool ledger_rebuilt; /* numbers go on above what was found: said in status */
 
 	struct conditions conditions;
@@ -241,10 +246,14 @@ struct control {
 
 	/* What changed since the last step. */
 	struct map *dirty_services, *dirty_nodes, *dirty_families; /* name -> the value */
-	bool dirty_fleet, save_applied, planner_stale;
-	int64_t plan_again_ms; /* the planner's own wake-up */
-	bool nodes_ever_alive; /* some node's beat was seen: counts mean something */
-	int64_t now_unix_ms;   /* of the last event or step that told it; for events */
+	bool dirty_fleet, save_applied, planner_stale, liveness_stale, nodes_gone;
+	int64_t liveness_at_ms; /* when some node is silent for too long, or lags */
+	int64_t plan_again_ms;	/* the planner's own wake-up */
+	bool nodes_ever_alive;	/* some node's beat was seen: counts mean something */
+	uint32_t nodes_unknown; /* registered, and neither beat nor silence told of them yet */
+	uint32_t nodes_lagging;
+	uint32_t contents_kept; /* after the last sweep */
+	int64_t now_unix_ms;	/* of the last event or step that told it; for events */
 	VEC(struct control_event *) new_events; /* owned by their rings */
 	VEC(struct removed_status) removed_status;
 	VEC(char *) removals; /* store keys */

@@ -1,0 +1,290 @@
+#include "control_world.h"
+
+/* The stories of a fleet, from the controller's side. */
+
+static struct world *web_on(uint32_t agents)
+{
+	struct world *w = world_new(agents);
+	write_task(w, "task.yaml", "web", "a");
+	write_service(w, "web.yaml", "web", "web", "");
+	push(w);
+	assert_int_equal(running(w, "web"), agents);
+	return w;
+}
+
+static void reset(struct world *w)
+{
+	w->desired_puts = w->ledger_puts = w->removes = 0;
+	for (uint32_t i = 0; i < w->agent_count; i++)
+		w->agents[i].starts = w->agents[i].replaced = w->agents[i].stops = 0;
+}
+
+static void first_commit_runs_everywhere(void **state)
+{
+	(void)state;
+	struct world *w = web_on(5);
+	assert_int_equal(TOTAL(w, starts), 5);
+	assert_int_equal(w->desired_puts, 5);
+	assert_true(told(w, "COMMIT_APPLIED"));
+	assert_true(told(w, "SERVICE_DEPLOYMENT_COMPLETED"));
+	assert_int_equal(service(w, "web")->primary.state, ROLLOUT_COMPLETED);
+	assert_int_equal(service(w, "web")->conditions.of[CONDITION_READY].status, CONDITION_TRUE);
+	world_free(w);
+}
+
+static void sixth_node_touches_nothing_else(void **state)
+{
+	(void)state;
+	struct world *w = web_on(5);
+	reset(w);
+	struct agent *sixth = agent_start(w, "n6");
+	settle_down(w);
+	assert_int_equal(w->desired_puts, 1);
+	assert_int_equal(sixth->task_count, 1);
+	agent_leave(w, sixth);
+	settle_down(w);
+	assert_int_equal(w->desired_puts, 1);
+	assert_null(store_doc(w, "desired", "n6"));
+	assert_null(map_get(w->c->nodes, "n6"));
+	world_free(w);
+}
+
+static void attribute_places(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	write_service(w, "prod.yaml", "prod", "web",
+		      "  placementConstraints:\n"
+		      "  - {type: memberOf, expression: 'attribute:env == prod'}\n");
+	push(w);
+	assert_int_equal(running(w, "prod"), 0);
+	agent_attribute(w, &w->agents[1], "env", "prod");
+	settle_down(w);
+	assert_non_null(agent_task(&w->agents[1], "prod"));
+	agent_attribute(w, &w->agents[1], "env", NULL);
+	settle_down(w);
+	assert_int_equal(running(w, "prod"), 0);
+	assert_true(told(w, "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED"));
+	file_set_text(w, "node.yaml",
+		      "apiVersion: muster/v1\nkind: Node\nmetadata: {name: n3}\n"
+		      "spec: {attributes: {env: prod}}\n");
+	push(w);
+	assert_int_equal(running(w, "prod"), 1);
+	assert_non_null(agent_task(&w->agents[2], "prod"));
+	file_remove(w, "node.yaml");
+	push(w);
+	assert_int_equal(running(w, "prod"), 0);
+	assert_int_equal(running(w, "web"), 3);
+	assert_int_equal(TOTAL(w, replaced), 0);
+	world_free(w);
+}
+
+static void changed_task_rolls_within_budget(void **state)
+{
+	(void)state;
+	struct world *w = web_on(5);
+	reset(w);
+	for (uint32_t i = 0; i < 5; i++)
+		w->agents[i].slow = true;
+	write_task(w, "task.yaml", "web", "b");
+	push(w);
+	assert_int_equal(w->desired_puts, 1); /* 5 * 90 % leaves one */
+	for (int turn = 1; turn <= 5; turn++) {
+		assert_int_equal(w->desired_puts, turn);
+		for (uint32_t i = 0; i < 5; i++)
+			w->agents[i].slow = false;
+		for (uint32_t i = 0; i < 5; i++) {
+			agent_act(w, &w->agents[i]);
+			w->agents[i].slow = true;
+		}
+		settle_down(w);
+	}
+	assert_int_equal(running_revision(w, "web", 2), 5);
+	assert_int_equal(TOTAL(w, replaced), 5);
+	assert_int_equal(TOTAL(w, starts), 0);
+	assert_int_equal(service(w, "web")->primary.state, ROLLOUT_COMPLETED);
+	world_free(w);
+}
+
+static void failed_update_stops_at_the_budget(void **state)
+{
+	(void)state;
+	struct world *w = web_on(5);
+	for (uint32_t i = 0; i < 5; i++)
+		w->agents[i].fails = "web";
+	write_task(w, "task.yaml", "web", "b");
+	/* Those on the old one are well: they say so before the push. */
+	for (uint32_t i = 0; i < 5; i++)
+		w->agents[i].slow = true;
+	push(w);
+	for (uint32_t i = 0; i < 5; i++) {
+		bool updated = store_doc(w, "desired", w->agents[i].name) && w->highest[i] > 1;
+		w->agents[i].slow = !updated;
+	}
+	settle_down(w);
+	assert_int_equal(running_revision(w, "web", 2), 1);
+	assert_int_equal(service(w, "web")->primary.state, ROLLOUT_IN_PROGRESS);
+	world_free(w);
+}
+
+static void draining_empties_a_node(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	file_set_text(w, "node.yaml",
+		      "apiVersion: muster/v1\nkind: Node\nmetadata: {name: n2}\n"
+		      "spec: {state: DRAINING}\n");
+	push(w);
+	assert_int_equal(running(w, "web"), 2);
+	assert_int_equal(w->agents[1].task_count, 0);
+	file_remove(w, "node.yaml");
+	push(w);
+	assert_int_equal(running(w, "web"), 3);
+	world_free(w);
+}
+
+static void removed_service_stops_everywhere(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	write_service(w, "other.yaml", "other", "web", "");
+	push(w);
+	assert_int_equal(running(w, "other"), 3);
+	file_remove(w, "other.yaml");
+	push(w);
+	assert_int_equal(running(w, "other"), 0);
+	assert_int_equal(running(w, "web"), 3);
+	assert_null(service(w, "other"));
+	assert_null(store_doc(w, "controller/services", "default~other"));
+	assert_non_null(store_doc(w, "controller/services", "default~web"));
+	assert_true(told(w, "SERVICE_DELETED"));
+	world_free(w);
+}
+
+static void renamed_file_does_nothing(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	pass(w, 10000);
+	reset(w);
+	const char *text = text_in(&w->draft, "web.yaml");
+	file_set_text(w, "renamed.yaml", text);
+	file_remove(w, "web.yaml");
+	push(w);
+	assert_int_equal(w->desired_puts + w->ledger_puts, 0);
+	assert_string_equal(service(w, "web")->path, "renamed.yaml");
+	world_free(w);
+}
+
+static void invalid_commit_changes_nothing(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	reset(w);
+	write_task(w, "task.yaml", "web", "b");
+	file_set_text(w, "bad.yaml", "kind: Nonsense\n");
+	push(w);
+	assert_int_equal(w->desired_puts, 0);
+	assert_true(w->c->seen_invalid);
+	assert_true(w->c->diags.errors > 0);
+	assert_string_equal(w->c->diags.items.items[0].path, "bad.yaml");
+	assert_true(told(w, "COMMIT_INVALID"));
+	controller_restart(w); /* the last good one stays in force over a restart */
+	assert_int_equal(w->desired_puts, 0);
+	assert_string_equal(w->c->applied.id, w->commits.items[0].id);
+	assert_true(w->c->seen_invalid);
+	file_remove(w, "bad.yaml");
+	push(w);
+	assert_int_equal(running_revision(w, "web", 2), 3);
+	assert_false(w->c->seen_invalid);
+	world_free(w);
+}
+
+static void suspend_freezes(void **state)
+{
+	(void)state;
+	struct world *w = web_on(2);
+	reset(w);
+	write_service(w, "web.yaml", "web", "web", "  suspend: true\n");
+	write_task(w, "task.yaml", "web", "b");
+	push(w);
+	agent_start(w, "n3");
+	settle_down(w);
+	assert_int_equal(TOTAL(w, starts) + TOTAL(w, replaced) + TOTAL(w, stops), 0);
+	write_service(w, "web.yaml", "web", "web", "");
+	push(w);
+	assert_int_equal(running_revision(w, "web", 2), 3);
+	world_free(w);
+}
+
+static void redeploy_token_replaces(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	reset(w);
+	write_service(w, "web.yaml", "web", "web", "  redeploy: once more\n");
+	push(w);
+	assert_int_equal(TOTAL(w, replaced), 3);
+	assert_int_equal(running_revision(w, "web", 1), 3);
+	world_free(w);
+}
+
+static void priority_is_rendered_without_restarts(void **state)
+{
+	(void)state;
+	struct world *w = web_on(2);
+	reset(w);
+	write_service(w, "web.yaml", "web", "web", "  priority: 5\n");
+	push(w);
+	assert_int_equal(w->desired_puts, 2);
+	assert_int_equal(TOTAL(w, replaced) + TOTAL(w, stops), 0);
+	world_free(w);
+}
+
+static void prune_disabled_keeps(void **state)
+{
+	(void)state;
+	struct world *w = web_on(2);
+	file_set_text(w, "kept.yaml",
+		      "apiVersion: muster/v1\nkind: DaemonService\nmetadata:\n  name: kept\n"
+		      "  annotations: {muster/prune: disabled}\nspec:\n  taskDefinition: web\n"
+		      "  priority: 7\n");
+	push(w);
+	assert_int_equal(running(w, "kept"), 2);
+	reset(w);
+	file_remove(w, "kept.yaml");
+	push(w);
+	assert_true(told(w, "SERVICE_KEPT"));
+	assert_int_equal(running(w, "kept"), 2);
+	assert_int_equal(w->desired_puts, 0);
+	controller_restart(w);
+	assert_int_equal(running(w, "kept"), 2);
+	assert_int_equal(w->desired_puts, 0);
+	/* The kept one alone holds up no commit; and comes back under its manifest. */
+	file_set_text(w, "kept.yaml", text_in(&w->commits.items[1], "kept.yaml"));
+	push(w);
+	assert_non_null(service(w, "kept")->spec);
+	assert_int_equal(TOTAL(w, replaced) + TOTAL(w, stops), 0);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_commit_runs_everywhere),
+		cmocka_unit_test(sixth_node_touches_nothing_else),
+		cmocka_unit_test(attribute_places),
+		cmocka_unit_test(changed_task_rolls_within_budget),
+		cmocka_unit_test(failed_update_stops_at_the_budget),
+		cmocka_unit_test(draining_empties_a_node),
+		cmocka_unit_test(removed_service_stops_everywhere),
+		cmocka_unit_test(renamed_file_does_nothing),
+		cmocka_unit_test(invalid_commit_changes_nothing),
+		cmocka_unit_test(suspend_freezes),
+		cmocka_unit_test(redeploy_token_replaces),
+		cmocka_unit_test(priority_is_rendered_without_restarts),
+		cmocka_unit_test(prune_disabled_keeps),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
+}
