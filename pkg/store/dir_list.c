@@ -33,7 +33,7 @@ static void listing_end(struct listing *listing)
 	struct store_entries *out = listing->out;
 	out->count = listing->found.len;
 	out->items = ARENA_ARRAY(&out->arena, struct store_entry, out->count);
-	if (out->count) {
+	if (listing->found.items) {
 		qsort(listing->found.items, out->count, sizeof(*out->items), by_key);
 		memcpy(out->items, listing->found.items, out->count * sizeof(*out->items));
 	}

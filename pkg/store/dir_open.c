@@ -170,8 +170,8 @@ bool dir_read(int dir_fd, const char *name, struct arena *arena, const void **by
 static bool read_fleet(int root, char out[33], struct err *err)
 {
 	struct arena arena CLEANUP(arena_release) = { 0 };
-	const void *bytes;
-	size_t len;
+	const void *bytes = "";
+	size_t len = 0;
 	if (!dir_read(root, "fleet", &arena, &bytes, &len, err))
 		return err_wrap(err, "store");
 	memcpy(out, bytes, len < FLEET_LEN ? len : FLEET_LEN);
