@@ -2,19 +2,17 @@
 #include "manifest/internal.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* A task definition with where it was written. */
-struct task {
-	struct reading *r;
-	const struct value *v;
-	const struct task_definition *td;
-};
-
-static const struct value *container_value(const struct task *t, uint32_t index)
+const struct value *task_container(const struct task *t, uint32_t index)
 {
 	return value_at(value_get(t->v, "containerDefinitions"), index);
+}
+
+enum diag_severity task_severity(const struct task *t)
+{
+	bool mild = t->r->ecs && task_definition_engine(t->td) != ENGINE_PROCESS;
+	return mild ? DIAG_WARNING : DIAG_ERROR;
 }
 
 /* The place of a field, or of what it is missing in. */
@@ -58,21 +56,14 @@ static const struct container_definition *find_container(const struct task *t, c
 	return NULL;
 }
 
-/* What ECS takes is a warning in its documents, unless our own engine would stumble over it. */
-static enum diag_severity severity(const struct task *t)
-{
-	bool mild = t->r->ecs && task_definition_engine(t->td) != ENGINE_PROCESS;
-	return mild ? DIAG_WARNING : DIAG_ERROR;
-}
-
 static void check_container_names(const struct task *t)
 {
 	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
 		const struct container_definition *c = &t->td->container_definitions.items[i];
 		if (!c->name || find_container(t, c->name) == c)
 			continue;
-		diag_add(t->r->in.diags, severity(t), t->r->in.path,
-			 place_of(container_value(t, i), "name"), "two containers are named \"%s\"",
+		diag_add(t->r->in.diags, task_severity(t), t->r->in.path,
+			 place_of(task_container(t, i), "name"), "two containers are named \"%s\"",
 			 c->name);
 	}
 }
@@ -142,7 +133,7 @@ static void check_depends_on(const struct task *t)
 			check_dependency(t, c, &c->depends_on.items[k]);
 		if (cycle || !(reach[i] >> i & 1))
 			continue;
-		report_error(t->r, place_of(container_value(t, i), "dependsOn"),
+		report_error(t->r, place_of(task_container(t, i), "dependsOn"),
 			     "container \"%s\" depends on itself by way of others", c->name);
 		cycle = true;
 	}
@@ -191,80 +182,6 @@ static void check_mounts(const struct task *t, const struct container_definition
 	}
 }
 
-/* --- ports ------------------------------------------------------------------------------------ */
-
-static bool network_is(const struct task_definition *td, const char *mode)
-{
-	return td->network_mode && strcmp(td->network_mode, mode) == 0;
-}
-
-static void check_port_mapping(const struct task *t, const struct value *v,
-			       const struct port_mapping *m)
-{
-	bool host = network_is(t->td, "host") || task_definition_engine(t->td) == ENGINE_PROCESS;
-	if (v && v->kind == VALUE_MAPPING && !m->container_port_range &&
-	    !value_get(v, "containerPort"))
-		report_error(t->r, m->pos,
-			     "a port mapping needs containerPort or containerPortRange");
-	if (host && m->host_port.set && m->host_port.value != 0 && m->container_port.set &&
-	    m->host_port.value != m->container_port.value)
-		report_error(t->r, m->pos,
-			     "on the host's network hostPort %" PRId64
-			     " must be the same as containerPort %" PRId64 ", or be left out",
-			     m->host_port.value, m->container_port.value);
-}
-
-/* A static host port of the task, for finding two of the same. */
-struct port_use {
-	int64_t port;
-	bool udp;
-	struct pos pos;
-};
-
-static int compare_port_uses(const void *a, const void *b)
-{
-	const struct port_use *x = a, *y = b;
-	if (x->port != y->port)
-		return x->port < y->port ? -1 : 1;
-	if (x->udp != y->udp)
-		return x->udp ? 1 : -1;
-	if (x->pos.line != y->pos.line)
-		return x->pos.line < y->pos.line ? -1 : 1;
-	return (x->pos.col > y->pos.col) - (x->pos.col < y->pos.col);
-}
-
-static void check_ports(const struct task *t)
-{
-	VEC(struct port_use) uses = { 0 };
-	bool none = network_is(t->td, "none");
-	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
-		const struct container_definition *c = &t->td->container_definitions.items[i];
-		const struct value *mappings = value_get(container_value(t, i), "portMappings");
-		if (none && c->port_mappings.len)
-			report_error(t->r, mappings->pos,
-				     "networkMode none allows no portMappings");
-		for (uint32_t k = 0; k < c->port_mappings.len; k++) {
-			const struct port_mapping *m = &c->port_mappings.items[k];
-			check_port_mapping(t, value_at(mappings, k), m);
-			if (m->host_port.set && m->host_port.value)
-				*vec_push(&uses) = (struct port_use){
-					m->host_port.value,
-					m->protocol && strcmp(m->protocol, "udp") == 0, m->pos
-				};
-		}
-	}
-	if (uses.len > 1)
-		qsort(uses.items, uses.len, sizeof(*uses.items), compare_port_uses);
-	for (size_t i = 1; i < uses.len; i++) {
-		const struct port_use *a = &uses.items[i - 1], *b = &uses.items[i];
-		if (a->port == b->port && a->udp == b->udp)
-			diag_add(t->r->in.diags, severity(t), t->r->in.path, b->pos,
-				 "host port %" PRId64 "/%s is taken twice, before on line %u",
-				 b->port, b->udp ? "udp" : "tcp", a->pos.line);
-	}
-	vec_release(&uses);
-}
-
 /* --- sizes and the rest ----------------------------------------------------------------------- */
 
 static void check_sizes(const struct task *t)
@@ -276,11 +193,11 @@ static void check_sizes(const struct task *t)
 		memory += c->memory_reservation.set ? c->memory_reservation.value : c->memory.value;
 		if (c->memory.set && c->memory_reservation.set &&
 		    c->memory_reservation.value > c->memory.value)
-			report_error(t->r, place_of(container_value(t, i), "memoryReservation"),
+			report_error(t->r, place_of(task_container(t, i), "memoryReservation"),
 				     "memoryReservation %" PRId64 " is more than memory %" PRId64,
 				     c->memory_reservation.value, c->memory.value);
 		if (c->memory.set && t->td->memory.set && c->memory.value > t->td->memory.value)
-			report_error(t->r, place_of(container_value(t, i), "memory"),
+			report_error(t->r, place_of(task_container(t, i), "memory"),
 				     "memory %" PRId64 " is more than the task's, %" PRId64,
 				     c->memory.value, t->td->memory.value);
 	}
@@ -299,7 +216,7 @@ static void check_sizes(const struct task *t)
 static void check_container(const struct task *t, uint32_t index)
 {
 	const struct container_definition *c = &t->td->container_definitions.items[index];
-	const struct value *v = container_value(t, index);
+	const struct value *v = task_container(t, index);
 	for (uint32_t i = 0; i < c->ulimits.len; i++) {
 		const struct ulimit *u = &c->ulimits.items[i];
 		bool soft_unlimited = u->soft_limit.value == -1;
@@ -327,12 +244,25 @@ static void check_images(const struct task *t)
 {
 	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
 		const struct container_definition *c = &t->td->container_definitions.items[i];
-		const struct value *v = container_value(t, i);
+		const struct value *v = task_container(t, i);
 		if (v && v->kind == VALUE_MAPPING && !c->image && !value_get(v, "image"))
 			report_error(t->r, v->pos,
 				     "the container definition has no \"image\"; for a native "
 				     "process set requiresCompatibilities: [PROCESS]");
 	}
+}
+
+/* ECS places by it; here a constraint does. */
+static void check_platform(const struct task *t)
+{
+	const struct runtime_platform *platform = t->td->runtime_platform;
+	if (!platform || !platform->cpu_architecture)
+		return;
+	bool arm = strcmp(platform->cpu_architecture, "ARM64") == 0;
+	report_warning(t->r, place_of(value_get(t->v, "runtimePlatform"), "cpuArchitecture"),
+		       "cpuArchitecture chooses no nodes: add the placement constraint "
+		       "\"attribute:ecs.cpu-architecture == %s\"",
+		       arm ? "arm64" : "x86_64");
 }
 
 void check_task_definition(struct reading *r, const struct value *v,
@@ -345,6 +275,7 @@ void check_task_definition(struct reading *r, const struct value *v,
 	check_volumes(&t);
 	check_ports(&t);
 	check_sizes(&t);
+	check_platform(&t);
 	for (uint32_t i = 0; i < td->container_definitions.len; i++)
 		check_container(&t, i);
 	if (task_definition_engine(td) == ENGINE_PROCESS)

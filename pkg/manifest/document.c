@@ -324,7 +324,8 @@ static void report_unknown_document(struct reading *r, const struct value *v)
 				    ARRAY_LEN(telling));
 	report_error(r, v->pos,
 		     "neither a muster document (apiVersion, kind) nor an ECS task definition "
-		     "(family, containerDefinitions) or service (serviceName)%s",
+		     "(family, containerDefinitions) or service (serviceName)%s; what is no "
+		     "manifest can be named in .musterignore",
 		     hint);
 }
 

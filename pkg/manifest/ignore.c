@@ -29,7 +29,6 @@ static bool take_more(struct star *one, struct star *any, const char **glob, con
 		*glob = one->glob;
 		return true;
 	}
-	one->glob = NULL;
 	if (!any->glob || !*any->path)
 		return false;
 	bool folders = any->glob[-1] == '/'; /* "**" + "/": whole folders */

@@ -110,6 +110,17 @@ struct object_vec { /* as VEC() */
 void read_document(struct reading *r, struct value *v, struct object_vec *good,
 		   struct object_vec *broken);
 
+/* A task definition with where it was written. */
+struct task {
+	struct reading *r;
+	const struct value *v;
+	const struct task_definition *td;
+};
+const struct value *task_container(const struct task *t, uint32_t index);
+/* What ECS takes is a warning in its documents, unless our own engine would stumble over it. */
+enum diag_severity task_severity(const struct task *t);
+void check_ports(const struct task *t);
+
 /* What the tables cannot say. v: the mapping that was read. */
 void check_task_definition(struct reading *r, const struct value *v,
 			   const struct task_definition *td);

@@ -81,16 +81,18 @@ static void test_ignored(void **state)
 static void test_many_stars(void **state)
 {
 	(void)state;
-	char rule[300] = { 0 }, path[2000] = { 0 };
+	struct buf rule = { 0 };
+	char path[2000] = { 0 };
 	for (int i = 0; i < 40; i++)
-		strcat(rule, "**/*a*");
-	strcat(rule, "b");
+		buf_adds(&rule, "**/*a*");
+	buf_adds(&rule, "b");
 	memset(path, 'a', sizeof(path) - 1);
 	for (size_t i = 7; i < sizeof(path) - 1; i += 8)
 		path[i] = '/';
-	struct manifest_ignore *ignore = manifest_ignore_parse(rule, strlen(rule));
+	struct manifest_ignore *ignore = manifest_ignore_parse(rule.data, rule.len);
 	assert_false(manifest_ignored(ignore, path));
 	manifest_ignore_free(ignore);
+	buf_release(&rule);
 }
 
 int main(void)

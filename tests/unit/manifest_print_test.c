@@ -85,6 +85,10 @@ static void check_round_trip(const struct manifest_object *object)
 	buf_release(&again);
 }
 
+static const char long_text[] =
+	"a very long text that goes on and on, well over the width at which some emitters begin to "
+	"fold lines, with a  double space and then more of it until it is really long enough";
+
 /* Texts that YAML takes for something else when they are not quoted well. */
 static void test_texts(void **state)
 {
@@ -146,8 +150,7 @@ static void test_texts(void **state)
 		"\xf0\x9f\x98\x80",
 		"\xc2\x85",
 		"\xe2\x80\xa8",
-		"\xef\xbb\xbf"
-		"a",
+		"\xef\xbb\xbfz",
 		"---",
 		"--- a",
 		"...",
@@ -160,10 +163,7 @@ static void test_texts(void **state)
 		"2026-11-23",
 		"${X}",
 		"{{x}}",
-		"a very long text that goes on and on, well over the width at which some emitters "
-		"begin to "
-		"fold lines, with a  double space and then more of it until it is really long "
-		"enough",
+		long_text,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		const char *command[] = { texts[i] };

@@ -171,6 +171,36 @@ static void test_long_chain(void **state)
 	}
 }
 
+/* Only what has no mistake of any kind becomes an object; of each other one the name is kept. */
+static void test_objects(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path, *text;
+		size_t good, broken;
+	} rows[] = {
+		{ "a.yaml", NODE("a") "---\n" NODE("b"), 2, 0 },
+		{ "a.yaml", NODE("a") "---\n" NODE("b") "spec: {sate: x}\n", 1, 1 },
+		{ "a.yaml", NODE("a") "---\n" NODE("&x b"), 1, 1 },
+		{ "a.yaml", NODE("a") "kind: Node\n", 0, 1 },
+		{ "a.yaml", NODE("a") "other: x\n", 0, 1 },
+		{ "a.yaml", NODE("a") "---\n- x\n", 1, 1 },
+		{ "a.yaml", NODE("a") "---\n" NODE("b") "---\n[", 2, 1 },
+		{ "a.yaml", NODE("\xff"), 0, 1 },
+		{ "a.json", "{\"family\": \"a\",}", 0, 1 },
+		{ "a.json", "{\"family\": \"a\"}", 0, 1 },
+		{ "a.json", "", 0, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct manifest_file *file = parse_text(rows[i].path, rows[i].text);
+		if (file->object_count != rows[i].good || file->broken_count != rows[i].broken)
+			fail_msg("%s\n%zu good, %zu broken", rows[i].text, file->object_count,
+				 file->broken_count);
+		assert_int_equal(file->diags.errors > 0, rows[i].broken > 0);
+		manifest_file_free(file);
+	}
+}
+
 static void test_limits_of_a_file(void **state)
 {
 	(void)state;
@@ -268,11 +298,17 @@ static void test_constraint_limit(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sorted_and_found),  cmocka_unit_test(test_defined_twice),
-		cmocka_unit_test(test_unreadable),	  cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_limits_of_objects), cmocka_unit_test(test_long_chain),
-		cmocka_unit_test(test_limits_of_a_file),  cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_references),	  cmocka_unit_test(test_constraint_limit),
+		cmocka_unit_test(test_sorted_and_found),
+		cmocka_unit_test(test_defined_twice),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_limits_of_objects),
+		cmocka_unit_test(test_long_chain),
+		cmocka_unit_test(test_limits_of_a_file),
+		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_constraint_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
