@@ -72,13 +72,12 @@ struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t
 				     .scratch = &scratch,
 				     .diags = &file->diags } };
 	struct value *next, *document = values_of(&r.in);
-	bool syntax = file->diags.errors > 0;
 	for (; document; document = next) {
 		next = document->next;
 		document->next = NULL;
 		read_document(&r, document, &good, &broken);
 	}
-	if (syntax) /* what comes after the mistake is not known */
+	if (r.in.cut)
 		*vec_push(&broken) = (struct manifest_object){ .kind = MANIFEST_KIND_COUNT };
 	file->objects = keep_objects(&file->arena, &good, &file->object_count);
 	file->broken = keep_objects(&file->arena, &broken, &file->broken_count);

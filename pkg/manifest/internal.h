@@ -38,6 +38,7 @@ struct input {
 	size_t len;
 	struct arena *scratch; /* values live here */
 	struct diag_list *diags;
+	bool cut; /* by a mistake of syntax: what comes after is not known */
 	/* Where the last scalar began that was looked for: the next is most often after it. */
 	struct {
 		size_t offset;
@@ -46,9 +47,9 @@ struct input {
 };
 
 /* The documents, linked by .next. After a mistake of syntax: those before it. */
-struct value *values_of(const struct input *in); /* by the ending of the path */
-struct value *values_parse(const struct input *in);
-struct value *values_parse_json(const struct input *in);
+struct value *values_of(struct input *in); /* by the ending of the path */
+struct value *values_parse(struct input *in);
+struct value *values_parse_json(struct input *in);
 
 struct value *value_new(const struct input *in, enum value_kind kind, struct pos pos);
 bool value_is_null(const struct value *v);

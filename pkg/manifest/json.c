@@ -131,7 +131,7 @@ static void report_syntax(const struct input *in, json_error_t *error)
 	diag_error(in->diags, in->path, pos, "not valid JSON: %s", error->text);
 }
 
-struct value *values_parse_json(const struct input *in)
+struct value *values_parse_json(struct input *in)
 {
 	json_error_t error;
 	bool mark = in->len >= 3 && memcmp(in->bytes, "\xef\xbb\xbf", 3) == 0;
@@ -144,11 +144,13 @@ struct value *values_parse_json(const struct input *in)
 		return NULL; /* an empty file holds no document */
 	json_t *json = json_loadb(w.p, (size_t)(w.end - w.p),
 				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	in->cut = !json;
 	if (!json) {
 		report_syntax(in, &error);
 		return NULL;
 	}
 	struct value *document = build(&w, json, 0);
 	json_decref(json);
+	in->cut = w.failed;
 	return w.failed ? NULL : document;
 }

@@ -9,11 +9,12 @@ bool ends_with(const char *s, const char *suffix)
 	return len >= n && strcmp(s + len - n, suffix) == 0;
 }
 
-struct value *values_of(const struct input *in)
+struct value *values_of(struct input *in)
 {
 	size_t bad = utf8_bad_offset(in);
 	if (bad < in->len) {
 		diag_error(in->diags, in->path, place_of_offset(in, bad), "not valid UTF-8");
+		in->cut = true;
 		return NULL;
 	}
 	return ends_with(in->path, ".json") ? values_parse_json(in) : values_parse(in);

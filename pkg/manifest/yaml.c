@@ -222,7 +222,7 @@ static struct value *read_value(struct yaml_reader *y, unsigned depth)
 	return value_new(y->in, VALUE_BAD, pos);
 }
 
-struct value *values_parse(const struct input *in)
+struct value *values_parse(struct input *in)
 {
 	struct yaml_reader y = { .in = in };
 	struct value *first = NULL, **link = &first;
@@ -242,6 +242,7 @@ struct value *values_parse(const struct input *in)
 		*link = document;
 		link = &document->next;
 	}
+	in->cut = y.failed;
 	yaml_event_delete(&y.event);
 	yaml_parser_delete(&y.parser);
 	return first;
