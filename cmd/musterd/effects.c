@@ -80,7 +80,7 @@ void musterd_step(void *arg)
 		carry_out(d, &effects.items.items[i], &arena);
 	if (effects.wake_at_ms != INT64_MAX)
 		timer_set(d->wake_timer,
-			  effects.wake_at_ms > now_ms ? effects.wake_at_ms - now_ms : 0);
+			  effects.wake_at_ms > now_ms ? effects.wake_at_ms - now_ms : 1);
 	else
 		timer_clear(d->wake_timer);
 	control_effects_release(&effects);

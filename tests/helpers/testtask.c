@@ -11,7 +11,8 @@
  *   forks=N          N children that wait   eat=MIB        touch so much memory
  *   nofile           its RLIMIT_NOFILE on stdout ("soft hard")
  *   fds              the numbers of its open descriptors on stdout
- *   wait=FILE        until FILE exists
+ *   wait=FILE        until FILE exists      label=TEXT     nothing: makes two commands differ
+ *   term-ms=MS       take so long to end on SIGTERM
  * Files are put in place whole (rename).
  */
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 static int exit_code;
+static long term_ms;
 
 static long number(const char *value)
 {
@@ -35,6 +37,9 @@ static long number(const char *value)
 static void on_term(int signum)
 {
 	(void)signum;
+	struct timespec t = { term_ms / 1000, term_ms % 1000 * 1000000 };
+	while (term_ms && nanosleep(&t, &t) != 0)
+		;
 	_exit(exit_code);
 }
 
@@ -97,6 +102,17 @@ static void do_term_exit(const char *value)
 {
 	exit_code = (int)number(value);
 	signal(SIGTERM, on_term);
+}
+
+static void do_term_ms(const char *value)
+{
+	term_ms = number(value);
+	signal(SIGTERM, on_term);
+}
+
+static void do_nothing(const char *value)
+{
+	(void)value;
 }
 
 static void do_pid(const char *path)
@@ -197,6 +213,7 @@ static const struct {
 	{ "orphan", do_orphan }, { "forks", do_forks },
 	{ "eat", do_eat },	 { "nofile", do_nofile },
 	{ "fds", do_fds },	 { "wait", do_wait },
+	{ "label", do_nothing }, { "term-ms", do_term_ms },
 };
 
 static void obey(const char *word)

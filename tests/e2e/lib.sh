@@ -1,0 +1,143 @@
+# Shared by the end-to-end tests: TAP, a fleet of real programs below a folder of the test's own, and
+# waiting for what can be seen from outside. To be sourced by bash. Needs B (the build directory).
+: "${B:?run it by tests/run}"
+PATH=$B/bin:$B/tests/helpers:$PATH
+set -u
+T=$(mktemp -d "${TMPDIR:-/tmp}/muster-e2e.XXXXXX")
+RUN=$(basename "$T") # marks this test's tasks in their environment
+export GIT_CONFIG_GLOBAL=$T/gitconfig GIT_CONFIG_NOSYSTEM=1 HOME=$T
+git config --file "$T/gitconfig" user.name Operator
+git config --file "$T/gitconfig" user.email operator@example.org
+git config --file "$T/gitconfig" init.defaultBranch main
+git config --file "$T/gitconfig" advice.detachedHead false
+export MUSTER_STATE=$T/state MUSTER_STATUS=$T/state/status
+PIDS="$T/pids"
+: > "$PIDS"
+TESTS=0 FAILED=0
+
+ok() { # ok STATUS TEXT: one TAP line
+	TESTS=$((TESTS + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $TESTS - $2"
+	else
+		echo "not ok $TESTS - $2"
+		FAILED=$((FAILED + 1))
+	fi
+}
+is() { # is GOT WANT TEXT
+	[ "$1" = "$2" ]
+	ok $? "$3"
+	[ "$1" = "$2" ] || printf '# got:  %s\n# want: %s\n' "$1" "$2" | head -40
+}
+like() { # like GOT REGEX TEXT
+	printf '%s' "$1" | grep -qE -- "$2"
+	local s=$?
+	ok $s "$3"
+	[ $s = 0 ] || printf '%s\n' "$1" | sed 's/^/# got: /' | head -40
+}
+skip_all() {
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+done_testing() { echo "1..$TESTS"; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds; false when the time is over.
+wait_for() {
+	local end=$(($(date +%s%N) + $1 * 1000000000))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ "$(date +%s%N)" -lt "$end" ] || return 1
+		sleep 0.02
+	done
+}
+
+# A task of this test: PID START NODE SERVICE TASKDEF TASK, a line each, sorted.
+tasks() { psenv TEST_RUN="$RUN" MUSTER_NODE MUSTER_SERVICE MUSTER_TASK_DEFINITION MUSTER_TASK | sort -k3,4; }
+tasks_of() { tasks | awk -v s="$1" '$4 == s'; }
+task_nodes() { tasks_of "$1" | awk '{ print $3 }' | sort | tr '\n' ' ' | sed 's/ $//'; }
+nodes_are() { [ "$(task_nodes "$1")" = "$2" ]; }
+taskdefs_are() { [ "$(tasks_of "$1" | awk '{ print $5 }' | sort -u | tr '\n' ' ' | sed 's/ $//')" = "$2" ]; }
+gone() { ! kill -0 "$1" 2> /dev/null; }
+
+log_tail() { tail -n 20 "$T"/*.log 2> /dev/null | sed 's/^/# /'; }
+
+start_musterd() { # [FLAG]...: follows $T/fleet.git
+	musterd --source "$T/fleet.git" "$@" >> "$T/musterd.log" 2>&1 &
+	MUSTERD=$!
+	echo "$MUSTERD" >> "$PIDS"
+	disown
+}
+start_agent() { # NODE [FLAG]...
+	local node=$1
+	shift
+	muster-agent --node "$node" "$@" >> "$T/agent-$node.log" 2>&1 &
+	echo $! > "$T/agent-$node.pid"
+	echo $! >> "$PIDS"
+	disown
+}
+agent_pid() { cat "$T/agent-$1.pid"; }
+
+new_repository() { # an empty bare repository, and a clone of it in $T/manifests
+	git init -q --bare "$T/fleet.git"
+	git clone -q "$T/fleet.git" "$T/manifests" 2> /dev/null
+}
+push() { # MESSAGE: commit all of $T/manifests and push it
+	git -C "$T/manifests" add -A
+	git -C "$T/manifests" commit -q --allow-empty -m "$1"
+	git -C "$T/manifests" push -q origin HEAD:main
+}
+head_commit() { git -C "$T/manifests" rev-parse HEAD; }
+
+# taskdef FAMILY [WORD]...: a definition that runs tests/helpers/testtask with these words, then sleeps.
+taskdef() {
+	local family=$1
+	shift
+	cat > "$T/manifests/$family-task.yaml" <<-EOM
+	apiVersion: muster/v1
+	kind: TaskDefinition
+	metadata: {name: $family}
+	spec:
+	  requiresCompatibilities: [PROCESS]
+	  containerDefinitions:
+	  - name: main
+	    command: ["$B/tests/helpers/testtask"$(printf ', "%s"' "$@" sleep)]
+	    stopTimeout: 3
+	    environment: [{name: TEST_RUN, value: $RUN}]
+	EOM
+}
+# service NAME FAMILY [LINE]...: more lines of spec
+service() {
+	local name=$1 family=$2
+	shift 2
+	cat > "$T/manifests/$name.yaml" <<-EOM
+	apiVersion: muster/v1
+	kind: DaemonService
+	metadata: {name: $name}
+	spec:
+	  taskDefinition: $family
+	  minReadySeconds: 0
+	$(printf '  %s\n' "$@")
+	EOM
+}
+node_manifest() { # NAME LINE...
+	local name=$1
+	shift
+	mkdir -p "$T/manifests/nodes"
+	{
+		printf 'apiVersion: muster/v1\nkind: Node\nmetadata: {name: %s}\nspec:\n' "$name"
+		printf '  %s\n' "$@"
+	} > "$T/manifests/nodes/$name.yaml"
+}
+
+cleanup() {
+	local pid
+	# Agents first, so that nothing is started again; then what runs of ours, shims by their state.
+	while read -r pid; do kill -9 "$pid" 2> /dev/null; done < "$PIDS"
+	for pid in $(pgrep -f "muster-shim.*$RUN" 2> /dev/null); do kill -9 "$pid" 2> /dev/null; done
+	tasks | while read -r pid _; do kill -9 "$pid" 2> /dev/null; done
+	find /sys/fs/cgroup -depth -type d -path "*muster*$RUN*" -exec rmdir {} \; 2> /dev/null
+	[ "${KEEP:-}" ] || rm -rf "$T"
+	[ "$FAILED" = 0 ] || exit 1
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
