@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +56,7 @@ void child_init(void)
  */
 
 static int failure_fd;
+static bool born_in_cgroup; /* of version 2 */
 
 static _Noreturn void fail(const char *what, const char *name)
 {
@@ -78,12 +81,21 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/*
+ * Version 1: only the calling thread ("tasks") spares the kernel a lock that takes milliseconds.
+ * Version 2 has no such file: we were born there, see fork_into(), or have to go the slow way.
+ */
 static void enter_cgroup(const char *path)
 {
-	char procs[PATH_BYTES] = "";
-	text_add(procs, sizeof(procs), path);
-	text_add(procs, sizeof(procs), "/cgroup.procs");
-	if (!write_text(procs, "0"))
+	char file[PATH_BYTES] = "";
+	text_add(file, sizeof(file), path);
+	text_add(file, sizeof(file), "/tasks");
+	if (write_text(file, "0") || (errno == ENOENT && born_in_cgroup))
+		return;
+	file[0] = '\0';
+	text_add(file, sizeof(file), path);
+	text_add(file, sizeof(file), "/cgroup.procs");
+	if (!write_text(file, "0"))
 		fail("cgroup", path);
 }
 
@@ -237,45 +249,73 @@ static void explain(const struct container *c, const struct failure *f, char *te
 	text_add(text, size, error_text(f->code));
 }
 
-/* Fork; true when the command runs (with check: could run). out, err: for its output. */
-static bool launch(struct container *c, int out, int err, bool check, char *text, size_t size)
+/* The container's group of version 2, or -1. */
+static int open_cgroup2(struct record_reader keys)
 {
-	struct failure f = { .what = "fork" };
-	int fds[2];
-	pid_t pid = -1;
-	if (pipe2(fds, O_CLOEXEC) == 0) {
-		pid = fork();
-		if (pid == 0) {
-			failure_fd = fds[1];
-			child_main(c, out, err, check);
-		}
-		f.code = errno;
-		close(fds[1]);
-		ssize_t n = -1;
-		struct failure told;
-		while (pid > 0 && (n = read(fds[0], &told, sizeof(told))) < 0 && errno == EINTR)
-			;
-		close(fds[0]);
-		if (pid > 0 && n == 0) {
-			c->pid = pid;
-			return true;
-		}
-		if (pid > 0) {
-			f = told;
-			waitpid(pid, NULL, 0);
-		}
-	} else {
-		f.code = errno;
+	for (const char *entry, *value; (entry = record_next(&keys));) {
+		char type[PATH_BYTES] = "";
+		if (!(value = record_value(entry, "cgroup")))
+			continue;
+		text_add(type, sizeof(type), value);
+		text_add(type, sizeof(type), "/cgroup.type");
+		if (access(type, F_OK) == 0)
+			return open(value, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	explain(c, &f, text, size);
-	return false;
+	return -1;
+}
+
+/* fork() with the child in the group from the start, which costs nothing; to move it later would
+ * take the kernel some ten milliseconds. */
+static pid_t fork_into(int cgroup_fd)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = (uint64_t)cgroup_fd };
+	pid_t pid = cgroup_fd < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	born_in_cgroup = pid >= 0;
+	return pid >= 0 ? pid : fork();
+}
+
+static void close_fd(const int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* Fork; true when the command runs (with check: could run). out, err: for its output. */
+static bool launch(struct container *c, int out, int err, bool check, struct failure *f)
+{
+	int fds[2];
+	__attribute__((cleanup(close_fd))) int cgroup_fd = open_cgroup2(c->keys);
+	*f = (struct failure){ .what = "fork" };
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		f->code = errno;
+		return false;
+	}
+	pid_t pid = fork_into(cgroup_fd);
+	if (pid == 0) {
+		failure_fd = fds[1];
+		child_main(c, out, err, check);
+	}
+	f->code = errno;
+	close(fds[1]);
+	ssize_t n = -1;
+	while (pid > 0 && (n = read(fds[0], f, sizeof(*f))) < 0 && errno == EINTR)
+		;
+	close(fds[0]);
+	if (pid > 0 && n == 0)
+		c->pid = pid;
+	else if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return c->pid > 0;
 }
 
 bool child_start(struct container *c, char *text, size_t text_size)
 {
 	int out[2], err[2];
+	struct failure f;
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0) {
-		struct failure f = { .code = errno, .what = "pipe" };
+		f = (struct failure){ .code = errno, .what = "pipe" };
 		explain(c, &f, text, text_size);
 		return false;
 	}
@@ -283,18 +323,23 @@ bool child_start(struct container *c, char *text, size_t text_size)
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	fcntl(err[0], F_SETFL, O_NONBLOCK);
 	log_open(&c->log, &c->keys);
-	bool ok = launch(c, out[1], err[1], false, text, text_size);
+	bool ok = launch(c, out[1], err[1], false, &f);
 	close(out[1]);
 	close(err[1]);
 	c->out_fd = out[0];
 	c->err_fd = err[0];
+	if (!ok)
+		explain(c, &f, text, text_size);
 	return ok;
 }
 
 bool child_check(struct container *c, char *text, size_t text_size)
 {
-	if (!launch(c, -1, -1, true, text, text_size))
-		return false;
-	waitpid(c->pid, NULL, 0);
-	return true;
+	struct failure f;
+	bool ok = launch(c, -1, -1, true, &f);
+	if (ok)
+		waitpid(c->pid, NULL, 0);
+	else
+		explain(c, &f, text, text_size);
+	return ok;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TASKS_MODE 0700
@@ -157,6 +158,7 @@ static void process_close(void *self)
 	while (engine->children) {
 		struct shim_child *child = engine->children;
 		engine->children = child->next;
+		waitpid(child->pid, NULL, WNOHANG);
 		shim_child_free(child);
 	}
 	void *value;
