@@ -147,8 +147,6 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 {
 	struct conditions *conditions = &s->conditions;
 	const struct plan_counts *n = &s->counts;
-	if (s->id != PLAN_NONE)
-		s->counts = planner_counts(c->planner, s->id);
 	deployment_judge(c, s, now_unix_ms);
 	bool looked = c->store_listed && s->id != PLAN_NONE;
 	bool steady = looked && n->ready == n->desired && n->pending == 0 && n->in_flight == 0 &&

@@ -145,10 +145,11 @@ void ledger_adopt(struct control *c, const char *family, uint32_t number,
 {
 	if (!ledger_lacks(c, family, number))
 		return;
-	struct revision *r = add_revision(c, ledger_family(c, family), number);
+	struct family *f = ledger_family(c, family);
+	c->ledger_rebuilt |= number > f->next; /* those between are not known any more */
+	struct revision *r = add_revision(c, f, number);
 	r->digest = *digest;
 	r->target = *target;
-	c->ledger_rebuilt = true;
 }
 
 struct content *content_get(struct control *c, const char *family, uint32_t revision,

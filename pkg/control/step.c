@@ -247,6 +247,21 @@ static void status_effects(struct control *c, int64_t now_unix_ms, struct contro
 	}
 }
 
+/* What a node does changes the counts of services that nobody spoke of. */
+static void notice_counts(struct control *c)
+{
+	size_t it = 0;
+	void *value;
+	while (map_next(c->services, &it, NULL, &value)) {
+		struct service_state *s = value;
+		struct plan_counts counts = planner_counts(c->planner, s->id);
+		if (memcmp(&counts, &s->counts, sizeof(counts)) == 0)
+			continue;
+		s->counts = counts;
+		dirty_service(c, s);
+	}
+}
+
 static void plan(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct arena *arena)
 {
 	struct plan_result plan = { .wake_at_ms = INT64_MAX };
@@ -256,6 +271,7 @@ static void plan(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct 
 	c->plan_again_ms = plan.wake_at_ms;
 	render_changes(c, &plan, now_unix_ms);
 	apply_retire(c);
+	notice_counts(c);
 	contents_sweep(c);
 }
 

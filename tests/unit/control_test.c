@@ -2,23 +2,6 @@
 
 /* The stories of a fleet, from the controller's side. */
 
-static struct world *web_on(uint32_t agents)
-{
-	struct world *w = world_new(agents);
-	write_task(w, "task.yaml", "web", "a");
-	write_service(w, "web.yaml", "web", "web", "");
-	push(w);
-	assert_int_equal(running(w, "web"), agents);
-	return w;
-}
-
-static void reset(struct world *w)
-{
-	w->desired_puts = w->ledger_puts = w->removes = 0;
-	for (uint32_t i = 0; i < w->agent_count; i++)
-		w->agents[i].starts = w->agents[i].replaced = w->agents[i].stops = 0;
-}
-
 static void first_commit_runs_everywhere(void **state)
 {
 	(void)state;

@@ -5,7 +5,7 @@
 #ifndef CONTROL_WORLD_H
 #define CONTROL_WORLD_H
 
-#include "control/state.h"
+#include "control/internal.h"
 
 /* clang-format off */
 #include <setjmp.h>
@@ -683,6 +683,32 @@ static inline struct service_state *service(const struct world *w, const char *n
 	char key[64];
 	snprintf(key, sizeof(key), "default/%s", name);
 	return map_get(w->c->services, key);
+}
+
+/* A service `web` of the task definition `web` runs on so many nodes. */
+static inline struct world *web_on(uint32_t agents)
+{
+	struct world *w = world_new(agents);
+	write_task(w, "task.yaml", "web", "a");
+	write_service(w, "web.yaml", "web", "web", "");
+	push(w);
+	assert_int_equal(running(w, "web"), agents);
+	return w;
+}
+
+/* Count from here on. */
+static inline void reset(struct world *w)
+{
+	w->desired_puts = w->ledger_puts = w->removes = 0;
+	for (uint32_t i = 0; i < w->agent_count; i++)
+		w->agents[i].starts = w->agents[i].replaced = w->agents[i].stops = 0;
+}
+#define TOUCHED(w) (TOTAL(w, starts) + TOTAL(w, replaced) + TOTAL(w, stops))
+
+static inline uint32_t number_of(const struct world *w, const char *family)
+{
+	const struct family *f = map_get(w->c->families, family);
+	return f ? f->current : 0;
 }
 
 static inline bool told(struct world *w, const char *event)
