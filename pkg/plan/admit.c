@@ -123,7 +123,7 @@ static void update(struct planner *p, struct service *s, const struct node *n, s
 	c->assigned = s->target;
 	s->targets.items[s->target - 1].refs++;
 	c->acknowledged = false;
-	change_mark(p, n, c, PLAN_UPDATE);
+	change_mark(p, s, n, c, PLAN_UPDATE);
 	tally_cell(p, s, n, c);
 }
 

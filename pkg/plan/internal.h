@@ -74,6 +74,7 @@ struct load {
 struct service {
 	bool used;
 	bool dirty;	    /* all its cells are to be asked again */
+	bool changed;	    /* in the present run: a cell of it has a change */
 	bool has_ports;	    /* now, or when its claims were accounted */
 	bool reserved_port; /* one that no node gives */
 	bool dynamic;
@@ -129,7 +130,8 @@ struct planner {
 	int64_t expires_at_ms; /* when the next slot of a vanished node is freed */
 
 	/* Scratch of a run. */
-	VEC(uint64_t) touched; /* ranks of nodes with changes: a bit set */
+	VEC(uint64_t) touched;	      /* ranks of nodes with changes: a bit set */
+	VEC(plan_service_id) changed; /* services with changes, in their order */
 	size_t changes;
 	intern_id *groups;		   /* two a service */
 	uint64_t port_bits[2][PORTS / 64]; /* tcp, udp; all zero between nodes */
@@ -187,7 +189,7 @@ enum plan_reason place_may_stay(const struct service *s, const struct node *n,
 void load_add(struct load *sum, const struct load *part);
 void place_node(struct planner *p, struct node *n);
 void place_cell(struct planner *p, struct node *n, struct service *s);
-void change_mark(struct planner *p, const struct node *n, struct cell *c,
+void change_mark(struct planner *p, struct service *s, const struct node *n, struct cell *c,
 		 enum plan_change_kind kind);
 
 /* admit.c */

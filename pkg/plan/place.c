@@ -203,13 +203,14 @@ static enum plan_reason may_start(const struct planner *p, const struct node *n,
 
 /* --- deciding -------------------------------------------------------------------------------- */
 
-void change_mark(struct planner *p, const struct node *n, struct cell *c,
+void change_mark(struct planner *p, struct service *s, const struct node *n, struct cell *c,
 		 enum plan_change_kind kind)
 {
 	assert(c->change == 0); /* one change a cell and run */
 	c->change = (uint16_t)(kind + 1) & 3;
 	p->touched.items[n->rank / 64] |= UINT64_C(1) << n->rank % 64;
 	p->changes++;
+	s->changed = true;
 }
 
 static bool is_want_of_room(enum plan_reason reason)
@@ -229,7 +230,7 @@ static void stop(struct planner *p, struct node *n, struct service *s, struct ce
 	target_unref(s, c->assigned);
 	c->assigned = c->replaces = 0;
 	c->broken_before = c->acknowledged = false;
-	change_mark(p, n, c, PLAN_STOP);
+	change_mark(p, s, n, c, PLAN_STOP);
 }
 
 /* Decides of one that may not stay only that: it is unassigned then. */
@@ -261,7 +262,7 @@ static void decide_unassigned(struct planner *p, struct node *n, struct service 
 	if (c->desired) {
 		c->assigned = s->target;
 		s->targets.items[s->target - 1].refs++;
-		change_mark(p, n, c, PLAN_START);
+		change_mark(p, s, n, c, PLAN_START);
 		take_room(p, s, taken);
 	}
 	tally_cell(p, s, n, c);

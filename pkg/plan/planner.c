@@ -36,6 +36,7 @@ void planner_free(struct planner *p)
 	vec_release(&p->node_order);
 	vec_release(&p->dirty_nodes);
 	vec_release(&p->touched);
+	vec_release(&p->changed);
 	free(p->groups);
 	free(p);
 }

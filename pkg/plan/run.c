@@ -59,8 +59,10 @@ static void refresh_services(struct planner *p)
 	}
 	if (p->dirty_services != 1)
 		only = NULL;
-	for (size_t i = 0; i < p->node_order.len; i++) {
-		struct node *n = &p->nodes.items[p->node_order.items[i]];
+	for (size_t i = 0; i < p->nodes.len; i++) { /* as they lie in memory */
+		struct node *n = &p->nodes.items[i];
+		if (!n->used)
+			continue;
 		if (n->dirty == DIRTY_FIT)
 			ask_constraints(p, n, false);
 		if (n->dirty) {
@@ -89,8 +91,8 @@ static void refresh_services(struct planner *p)
 static struct plan_change *emit_node(struct planner *p, plan_node_id id, struct plan_change *out)
 {
 	const struct node *n = &p->nodes.items[id];
-	for (size_t i = 0; i < p->service_order.len; i++) {
-		plan_service_id service = p->service_order.items[i];
+	for (size_t i = 0; i < p->changed.len; i++) {
+		plan_service_id service = p->changed.items[i];
 		struct cell *c = &n->cells[service];
 		if (!c->change)
 			continue;
@@ -109,6 +111,17 @@ static struct plan_change *emit_node(struct planner *p, plan_node_id id, struct 
 	return out;
 }
 
+static void collect_changed(struct planner *p)
+{
+	p->changed.len = 0;
+	for (size_t i = 0; i < p->service_order.len; i++) {
+		struct service *s = &p->services.items[p->service_order.items[i]];
+		if (s->changed)
+			*vec_push(&p->changed) = p->service_order.items[i];
+		s->changed = false;
+	}
+}
+
 /* By node name, then in the order of services. */
 static void emit(struct planner *p, struct arena *arena, struct plan_result *result)
 {
@@ -116,6 +129,7 @@ static void emit(struct planner *p, struct arena *arena, struct plan_result *res
 	*result = (struct plan_result){ .changes = out,
 					.change_count = p->changes,
 					.wake_at_ms = p->expires_at_ms };
+	collect_changed(p);
 	for (size_t word = 0; p->changes && word < p->touched.len; word++) {
 		for (uint64_t bits = p->touched.items[word]; bits; bits &= bits - 1) {
 			size_t rank = word * 64 + (size_t)__builtin_ctzll(bits);
