@@ -77,6 +77,43 @@ static void a_rollout_goes_by_node_name_as_slots_are_freed(void **state UNUSED)
 	world_free(w);
 }
 
+static void a_rollout_goes_on_when_nodes_leave_and_come(void **state UNUSED)
+{
+	struct world *w = running(5, 90);
+	SERVICE(w, "web", .revision = 2);
+	assert_plan(w, "update web n01 from 1");
+	seen(w, "web", "n01", PLAN_SEEN_READY);
+	assert_plan(w, "update web n02 from 1");
+	planner_node_remove(w->planner, nid(w, "n01"));
+	planner_node_remove(w->planner, nid(w, "n02"));
+	assert_plan(w, "update web n03 from 1"); /* the slot left with its node */
+	NODE(w, "n00");
+	assert_plan(w, "start web n00");
+	seen(w, "web", "n03", PLAN_SEEN_READY);
+	assert_plan(w, "update web n04 from 1");
+	world_free(w);
+}
+
+static void a_restart_of_all_agents_frees_nobody(void **state UNUSED)
+{
+	struct world *w = running(4, 90);
+	SERVICE(w, "web", .revision = 2, .min_healthy = ZERO);
+	plan(w);
+	all_ready(w); /* each was updated once, long ago */
+	assert_plan(w, "");
+	for (int i = 1; i <= 4; i++) {
+		char name[] = { 'n', '0', (char)('0' + i), '\0' };
+		seen(w, "web", name, PLAN_SEEN_RUNNING);
+	}
+	SERVICE(w, "web", .revision = 3);
+	assert_plan(w, "update web n01 from 2");
+	seen(w, "web", "n01", PLAN_SEEN_FAILED);
+	assert_plan(w, "");
+	seen(w, "web", "n01", PLAN_SEEN_RUNNING); /* not down any more, so the next may be */
+	assert_plan(w, "update web n02 from 2");
+	world_free(w);
+}
+
 static void ready_but_not_acknowledged_is_in_flight(void **state UNUSED)
 {
 	struct world *w = running(2, 90);
@@ -355,6 +392,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_budget_is_rounded_in_favour_of_the_tasks),
 		cmocka_unit_test(a_rollout_goes_by_node_name_as_slots_are_freed),
+		cmocka_unit_test(a_rollout_goes_on_when_nodes_leave_and_come),
+		cmocka_unit_test(a_restart_of_all_agents_frees_nobody),
 		cmocka_unit_test(ready_but_not_acknowledged_is_in_flight),
 		cmocka_unit_test(a_failed_update_keeps_its_slot),
 		cmocka_unit_test(going_back_takes_one_slot_not_two),

@@ -285,6 +285,41 @@ static void an_update_takes_no_place_of_what_stays(void **state UNUSED)
 	world_free(w);
 }
 
+static void who_grows_takes_the_room_of_who_waits(void **state UNUSED)
+{
+	struct world *w = world_new();
+	SERVICE(w, "a");
+	SERVICE(w, "b", .memory = 512);
+	NODE(w, "n1");
+	NODE(w, "n2");
+	plan(w);
+	all_ready(w);
+	SERVICE(w, "b", .memory = 512, .revision = 2);
+	assert_plan(w, "update b n1 from 1");
+	assert_true(cell(w, "b", "n2").waiting);
+	SERVICE(w, "a", .memory = 600); /* it is there, so its room is its own */
+	assert_plan(w, "");
+	assert_false(cell(w, "b", "n2").waiting);
+	assert_int_equal(cell(w, "b", "n2").reason, PLAN_NO_MEMORY);
+	world_free(w);
+}
+
+/* The reason is that of the room that is left, not of the room that was left when it was asked. */
+static void what_starts_later_takes_room_too(void **state UNUSED)
+{
+	struct world *w = world_new();
+	SERVICE(w, "a", .memory = 1025);
+	SERVICE(w, "b", .cpu = 1024);
+	SERVICE(w, "c", .memory = 1025, .cpu = 1);
+	SERVICE(w, "d", .cpu = 1, .memory = 1025, .priority = 1);
+	NODE(w, "n1");
+	assert_plan(w, "start b n1");
+	assert_int_equal(cell(w, "a", "n1").reason, PLAN_NO_MEMORY);
+	assert_int_equal(cell(w, "c", "n1").reason, PLAN_NO_CPU);
+	assert_int_equal(cell(w, "d", "n1").reason, PLAN_NO_CPU);
+	world_free(w);
+}
+
 static void a_host_port_is_for_one(void **state UNUSED)
 {
 	struct world *w = world_new();
@@ -427,6 +462,8 @@ int main(void)
 		cmocka_unit_test(starts_go_by_priority_and_stays_before_them),
 		cmocka_unit_test(less_memory_stops_nothing),
 		cmocka_unit_test(an_update_takes_no_place_of_what_stays),
+		cmocka_unit_test(who_grows_takes_the_room_of_who_waits),
+		cmocka_unit_test(what_starts_later_takes_room_too),
 		cmocka_unit_test(a_host_port_is_for_one),
 		cmocka_unit_test(a_node_has_a_hundred_tasks_at_most),
 		cmocka_unit_test(documents_are_summed),

@@ -227,52 +227,6 @@ static void live(struct sim *sim, bool compare)
 
 /* --- the properties -------------------------------------------------------------------------- */
 
-static void calm_down(struct sim *sim)
-{
-	for (int s = 0; s < sim->service_count; s++) {
-		struct svc *service = &sim->services[s];
-		service->suspend = service->stalled = false;
-		if (service->revision == BAD_REVISION)
-			service->revision = 2;
-		sim_tell_service(sim, s);
-	}
-	for (int n = 0; n < sim->node_count; n++)
-		sim_connect(sim, n, true);
-	for (int quiet = 0; quiet < 3; sim->step++) {
-		if (sim->step > STEPS + 400)
-			sim_fail(sim, "does not come to rest: %s", buf_str(&sim->changes));
-		for (int n = 0; n < sim->node_count; n++) {
-			sim_read(sim, n);
-			for (int s = 0; s < sim->service_count; s++) {
-				sim_progress(sim, s, n, false);
-				sim_progress(sim, s, n, false);
-			}
-			sim_report(sim, n);
-		}
-		quiet = sim_plan(sim) ? 0 : quiet + 1;
-	}
-}
-
-static void check_converged(struct sim *sim)
-{
-	for (int s = 0; s < sim->service_count; s++)
-		for (int n = 0; n < sim->node_count; n++) {
-			const struct sim_cell *c = &sim->cells[s][n];
-			bool placed = matches(sim, s, n);
-			struct plan_cell told = cell(sim->world, service_names[s], node_names[n]);
-			if ((placed && told.reason == PLAN_PLACED) ||
-			    (placed && !sim->tight && !sim->dynamic))
-				placed = c->assigned == sim->services[s].revision &&
-					 c->seen == PLAN_SEEN_READY && c->running == c->assigned;
-			else if (!placed)
-				placed = !c->assigned && c->seen == PLAN_SEEN_NONE;
-			if (!placed)
-				sim_fail(sim, "%s on %s rests in %d instead of %d",
-					 service_names[s], node_names[n], c->assigned,
-					 sim->services[s].revision);
-		}
-}
-
 static void every_step_is_safe_and_all_comes_to_rest(void **state UNUSED)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {

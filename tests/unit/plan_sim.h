@@ -389,4 +389,56 @@ static inline void sim_release(struct sim *sim)
 	buf_release(&sim->trace);
 }
 
+/* --- rest ------------------------------------------------------------------------------------ */
+
+#define ROUNDS_MAX 400
+
+/* Nothing fails any more, and all agents are at work: until the planner changes nothing. */
+static inline void calm_down(struct sim *sim)
+{
+	for (int s = 0; s < sim->service_count; s++) {
+		struct svc *service = &sim->services[s];
+		service->suspend = service->stalled = false;
+		if (service->revision == BAD_REVISION)
+			service->revision = 2;
+		sim_tell_service(sim, s);
+	}
+	for (int n = 0; n < sim->node_count; n++)
+		sim_connect(sim, n, true);
+	for (int quiet = 0, rounds = 0; quiet < 3; rounds++) {
+		if (rounds > ROUNDS_MAX)
+			sim_fail(sim, "does not come to rest: %s", buf_str(&sim->changes));
+		for (int n = 0; n < sim->node_count; n++) {
+			sim_read(sim, n);
+			for (int s = 0; s < sim->service_count; s++) {
+				sim_progress(sim, s, n, false);
+				sim_progress(sim, s, n, false);
+			}
+			sim_report(sim, n);
+		}
+		quiet = sim_plan(sim) ? 0 : quiet + 1;
+	}
+}
+
+/* Every task is where it belongs and is ready, and no other runs. */
+static inline void check_converged(struct sim *sim)
+{
+	for (int s = 0; s < sim->service_count; s++)
+		for (int n = 0; n < sim->node_count; n++) {
+			const struct sim_cell *c = &sim->cells[s][n];
+			bool placed = matches(sim, s, n);
+			struct plan_cell told = cell(sim->world, service_names[s], node_names[n]);
+			if ((placed && told.reason == PLAN_PLACED) ||
+			    (placed && !sim->tight && !sim->dynamic))
+				placed = c->assigned == sim->services[s].revision &&
+					 c->seen == PLAN_SEEN_READY && c->running == c->assigned;
+			else if (!placed)
+				placed = !c->assigned && c->seen == PLAN_SEEN_NONE;
+			if (!placed)
+				sim_fail(sim, "%s on %s rests in %d instead of %d",
+					 service_names[s], node_names[n], c->assigned,
+					 sim->services[s].revision);
+		}
+}
+
 #endif
