@@ -85,9 +85,14 @@ void read_object(struct reading *r, const struct schema *schema, const struct va
 /* Report a field that the schema does not have. */
 void report_unknown(struct reading *r, const struct value *key, const char *what,
 		    const char *const *names, size_t count);
-/* Numbers with units; false where the text is none. */
-bool parse_size_mib(const char *text, int64_t *mib);
-bool parse_cpu_units(const char *text, int64_t *units);
+/* Single values, checked by their field; strings in the arena that is kept, NULL after a mistake.
+ */
+const char *scalar_text(struct reading *r, const struct field *field, const struct value *v);
+const char *read_string(struct reading *r, const struct field *field, const struct value *v);
+void read_int(struct reading *r, const struct field *field, const struct value *v,
+	      struct opt_int *out);
+void read_bool(struct reading *r, const struct field *field, const struct value *v,
+	       enum opt_bool *out);
 /* Does text hold what a deployment tool fills in: ${X}, {{X}}, <X>, $$$X$$$? */
 bool has_placeholder(const char *text);
 

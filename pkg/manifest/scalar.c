@@ -1,8 +1,11 @@
-/* Single values with units, and placeholders. */
+/* Single values: text, numbers with units, booleans, names, expressions. */
 #include "manifest/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+
+#include "expr/expr.h"
 
 /* What is left of text after a decimal number with at most three digits behind the point, which is
  * given in thousandths; NULL where there is no number. */
@@ -43,12 +46,12 @@ static bool parse_quantity(const char *text, const char *unit, int64_t *out)
 	return true;
 }
 
-bool parse_size_mib(const char *text, int64_t *mib)
+static bool parse_size_mib(const char *text, int64_t *mib)
 {
 	return parse_quantity(text, "GB", mib);
 }
 
-bool parse_cpu_units(const char *text, int64_t *units)
+static bool parse_cpu_units(const char *text, int64_t *units)
 {
 	return parse_quantity(text, "vCPU", units);
 }
@@ -58,4 +61,172 @@ bool has_placeholder(const char *text)
 	const char *open = strchr(text, '<');
 	return strstr(text, "${") || strstr(text, "$$") || strstr(text, "{{") ||
 	       (open && strchr(open, '>'));
+}
+
+const char *scalar_text(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (v->kind == VALUE_SCALAR)
+		return v->text;
+	if (v->kind != VALUE_BAD)
+		report_error(r, v->pos, "\"%s\" must be a single value, not %s", field->name,
+			     value_kind_text(v));
+	return NULL;
+}
+
+static bool is_value(const char *const *values, const char *text)
+{
+	for (; *values; values++)
+		if (strcmp(*values, text) == 0)
+			return true;
+	return false;
+}
+
+static const char *list_values(struct reading *r, const char *const *values)
+{
+	struct buf list = { 0 };
+	for (size_t i = 0; values[i]; i++)
+		buf_addf(&list, "%s%s", i == 0 ? "" : values[i + 1] ? ", " : " or ", values[i]);
+	const char *text = arena_strdup(r->in.scratch, buf_str(&list));
+	buf_release(&list);
+	return text;
+}
+
+/* A longer list of what may stand in a place helps nobody. */
+#define VALUES_LISTED_MAX 16
+
+/* Is text one of the field's values? A deployment tool may not have filled it in yet. */
+static void check_values(struct reading *r, const struct field *field, struct pos pos,
+			 const char *text)
+{
+	size_t count = 0;
+	if (!field->values || is_value(field->values, text))
+		return;
+	while (field->values[count])
+		count++;
+	if (r->ecs && has_placeholder(text))
+		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
+	else if (count > VALUES_LISTED_MAX)
+		report_error(r, pos, "\"%s\" cannot be \"%s\"%s", field->name, text,
+			     did_you_mean(r->in.diags, r->in.scratch, text, field->values, count));
+	else if (field->values[1])
+		report_error(r, pos, "\"%s\" must be %s, not \"%s\"%s", field->name,
+			     list_values(r, field->values), text,
+			     did_you_mean(r->in.diags, r->in.scratch, text, field->values, count));
+	else
+		report_error(r, pos, "\"%s\" must be \"%s\", not \"%s\"", field->name,
+			     field->values[0], text);
+}
+
+#define ECS_NAME_MAX_LEN 255
+
+static bool ecs_name_valid(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-";
+	size_t len = strspn(name, allowed);
+	return len > 0 && len <= ECS_NAME_MAX_LEN && !name[len];
+}
+
+static void check_name(struct reading *r, const struct field *field, struct pos pos,
+		       const char *text)
+{
+	bool file = field->flags & FIELD_NAME, ecs = field->flags & FIELD_ECS_NAME;
+	if ((!file || name_valid(text)) && (!ecs || ecs_name_valid(text)))
+		return;
+	if (!file && r->ecs && has_placeholder(text) && !strchr(text, '/') && *text != '.')
+		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
+	else
+		report_error(r, pos,
+			     "\"%s\" cannot be \"%s\": 1 to %d letters, digits, \"_\"%s and \"-\" "
+			     "are a name%s",
+			     field->name, text, file ? NAME_MAX_LEN : ECS_NAME_MAX_LEN,
+			     ecs ? "" : ", \".\"",
+			     file ? ", beginning with a letter, a digit or \"_\"" : "");
+}
+
+#define NEGATIONS_SHOWN 16
+
+static void check_expression(struct reading *r, const struct value *v)
+{
+	struct expr_error error;
+	struct expr_warning negations[NEGATIONS_SHOWN];
+	if (!r->intern)
+		r->intern = intern_new();
+	struct expr *expr = expr_compile(v->text, r->intern, &error);
+	if (!expr) {
+		report_error(r, place_in_scalar(&r->in, v, error.offset), "%s", error.text);
+		return;
+	}
+	uint32_t count = expr_negations_without_exists(expr, negations, NEGATIONS_SHOWN);
+	for (uint32_t i = 0; i < count && i < NEGATIONS_SHOWN; i++) {
+		const char *name = intern_str(r->intern, negations[i].attribute);
+		report_warning(r, place_in_scalar(&r->in, v, negations[i].offset),
+			       "this excludes nodes without the attribute \"%s\" as well; to keep "
+			       "them write \"attribute:%s !exists or ...\", else \"attribute:%s "
+			       "exists and ...\"",
+			       name, name, name);
+	}
+	expr_free(expr);
+}
+
+const char *read_string(struct reading *r, const struct field *field, const struct value *v)
+{
+	const char *text = scalar_text(r, field, v);
+	if (!text)
+		return NULL;
+	if (field->flags & FIELD_REQUIRED && !*text) {
+		report_error(r, v->pos, "\"%s\" must not be empty", field->name);
+		return NULL;
+	}
+	check_values(r, field, v->pos, text);
+	check_name(r, field, v->pos, text);
+	if (field->flags & FIELD_EXPRESSION)
+		check_expression(r, v);
+	return arena_strdup(r->arena, text);
+}
+
+void read_int(struct reading *r, const struct field *field, const struct value *v,
+	      struct opt_int *out)
+{
+	const char *text = scalar_text(r, field, v);
+	int64_t n;
+	if (!text)
+		return;
+	if (field->flags & FIELD_SIZE_MIB    ? !parse_size_mib(text, &n)
+	    : field->flags & FIELD_CPU_UNITS ? !parse_cpu_units(text, &n)
+					     : !parse_int(text, &n)) {
+		report_error(r, v->pos, "\"%s\" must be %s, not \"%s\"", field->name,
+			     field->flags & FIELD_SIZE_MIB ? "MiB, as 512, or as \"1 GB\""
+			     : field->flags & FIELD_CPU_UNITS
+				     ? "CPU units, as 256, or as \"0.25 vCPU\""
+				     : "a whole number",
+			     text);
+		return;
+	}
+	if (n < field->min || n > field->max) {
+		if (field->max == INT64_MAX)
+			report_error(r, v->pos, "\"%s\" must be %" PRId64 " or more, not %s",
+				     field->name, field->min, text);
+		else
+			report_error(r, v->pos,
+				     "\"%s\" must be between %" PRId64 " and %" PRId64 ", not %s",
+				     field->name, field->min, field->max, text);
+		return;
+	}
+	*out = (struct opt_int){ true, n };
+}
+
+void read_bool(struct reading *r, const struct field *field, const struct value *v,
+	       enum opt_bool *out)
+{
+	const char *text = scalar_text(r, field, v);
+	if (!text)
+		return;
+	if (strcmp(text, "true") == 0)
+		*out = OPT_TRUE;
+	else if (strcmp(text, "false") == 0)
+		*out = OPT_FALSE;
+	else
+		report_error(r, v->pos, "\"%s\" must be true or false, not \"%s\"", field->name,
+			     text);
 }
