@@ -58,6 +58,15 @@ static void account(struct step *step, struct service *s, const struct node_task
 	series_count(step, s, ended);
 }
 
+/* Oldest first, so never from a list that may lack some. */
+static void account_ends(struct step *step, struct service *s)
+{
+	for (uint32_t k = s->stopped_count; k > 0 && step->input->tasks_known; k--) {
+		if (!memory_accounted(step->memory, s->stopped[k - 1]->id))
+			account(step, s, s->stopped[k - 1]);
+	}
+}
+
 static bool started_since_boot(const struct service *s)
 {
 	for (uint32_t i = 0; i < s->stopped_count; i++) {
@@ -150,10 +159,7 @@ void step_series(struct step *step)
 			series_begin(step, s, s->want ? s->want->target : (struct digest){ 0 });
 		if (!s->want)
 			continue;
-		for (uint32_t k = s->stopped_count; k > 0; k--) { /* oldest first */
-			if (!memory_accounted(step->memory, s->stopped[k - 1]->id))
-				account(step, s, s->stopped[k - 1]);
-		}
+		account_ends(step, s);
 		series_end(step, s);
 		start_lost(step, s);
 		s->failed = has_failed(s);

@@ -75,6 +75,7 @@ static void oracle_look(struct oracle *o, struct world *w)
 			o->target[s] = target;
 			o->since_ms[s] = o->not_running_ms[s] = w->now_ms;
 			w->prepares[s].failures = 0;
+			w->prepare_failed[s] = false;
 		}
 	}
 	for (size_t i = 0; i < w->tasks.len; i++) {
@@ -133,7 +134,7 @@ static bool may_pass(const struct oracle *o, const struct world *w, int service)
 {
 	if (w->now_ms - o->not_running_ms[service] >= START_PATIENCE_MS)
 		return true;
-	if (w->prepares[service].failures > 0 || w->swallowed[service])
+	if (w->prepare_failed[service] || w->swallowed[service])
 		return true;
 	for (size_t i = 0; i < w->tasks.len; i++) {
 		const struct world_task *task = &w->tasks.items[i];

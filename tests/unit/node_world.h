@@ -60,8 +60,9 @@ struct world {
 	/* engine */
 	VEC(struct world_task) tasks;
 	struct world_prepare prepares[SERVICES];
-	bool checked[SERVICES];	  /* it has a health check */
-	bool swallowed[SERVICES]; /* a START of it was, which counts as a failure */
+	bool prepare_failed[SERVICES]; /* since the document last changed its target */
+	bool checked[SERVICES];	       /* it has a health check */
+	bool swallowed[SERVICES];      /* a START of it was, which counts as a failure */
 	uint32_t ids;
 
 	/* agent */
@@ -217,6 +218,7 @@ static inline bool world_happen(struct world *w)
 		p->state = world_chance(w, 50) ? PREPARE_FAILED : PREPARE_DONE;
 		p->failures = p->state == PREPARE_FAILED ? p->failures + 1 : 0;
 		p->failed_ms = w->now_ms;
+		w->prepare_failed[i] |= p->state == PREPARE_FAILED;
 		changed = true;
 	}
 	if (w->seen_due_ms <= w->now_ms) {
