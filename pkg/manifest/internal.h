@@ -93,6 +93,8 @@ void read_int(struct reading *r, const struct field *field, const struct value *
 	      struct opt_int *out);
 void read_bool(struct reading *r, const struct field *field, const struct value *v,
 	       enum opt_bool *out);
+/* Is text one of those? values ends in NULL. */
+bool is_allowed_value(const char *const *values, const char *text);
 /* Does text hold what a deployment tool fills in: ${X}, {{X}}, <X>, $$$X$$$? */
 bool has_placeholder(const char *text);
 

@@ -207,7 +207,7 @@ static void read_ignored(struct reading *r, const struct field *field, const str
 			       "\"%s\" is ignored: %s, which means nothing outside AWS",
 			       field->name, field->note);
 	if (field->flags & FIELD_REFUSED &&
-	    !(field->values && v->kind == VALUE_SCALAR && is_value(field->values, v->text)))
+	    !(field->values && v->kind == VALUE_SCALAR && is_allowed_value(field->values, v->text)))
 		report_error(r, v->key->pos, "%s", field->note);
 	if (field->of)
 		read_object(r, field->of, v, arena_alloc(r->in.scratch, field->of->size));

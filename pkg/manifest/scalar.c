@@ -73,7 +73,7 @@ const char *scalar_text(struct reading *r, const struct field *field, const stru
 	return NULL;
 }
 
-static bool is_value(const char *const *values, const char *text)
+bool is_allowed_value(const char *const *values, const char *text)
 {
 	for (; *values; values++)
 		if (strcmp(*values, text) == 0)
@@ -99,7 +99,7 @@ static void check_values(struct reading *r, const struct field *field, struct po
 			 const char *text)
 {
 	size_t count = 0;
-	if (!field->values || is_value(field->values, text))
+	if (!field->values || is_allowed_value(field->values, text))
 		return;
 	while (field->values[count])
 		count++;
