@@ -22,8 +22,10 @@
  *    are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
  *    update put and not yet acknowledged and ready. A failed update keeps its slot (until a circuit
  *    breaker decides otherwise), so that a bad revision stops by itself at the budget, and another
- *    target is tried there first; one whose node vanished keeps it for monitor_ms. A node whose
- *    task was down before its update (failed, not running, or not there) uses no budget.
+ *    target is tried there first; one whose node vanished keeps it for monitor_ms. One that is in
+ *    flight but runs is taken down again only while fewer than the budget are down: after a restart
+ *    of all agents nothing is ready yet, and all that was ever updated looks in flight. A node
+ * whose task was down before its update (failed, pending, or not there) uses no budget.
  *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
  *  - suspended services and those without content (stalled) change nothing; removing goes before
  *    both.
