@@ -60,24 +60,56 @@ static bool list_history(struct look *look, bool after_known, struct ids *out)
 
 /* --- one commit ------------------------------------------------------------------------------ */
 
+/* What lacks --path has no files. */
+static bool list_or_nothing(struct look *look, git_commit *commit, git_commit *base,
+			    struct listing *out)
+{
+	if (list_commit(look, commit, base, out))
+		return true;
+	bool missing = strcmp(look->reason, "PathNotFound") == 0;
+	if (missing)
+		look->reason = NULL;
+	return missing;
+}
+
+/* What differs now, and what differs that was there before, both by path: a path that is only in
+ * the latter is gone. */
+static bool add_changes(struct look *look, const struct listing *now, const struct listing *before,
+			struct source_commit *out, size_t *bytes)
+{
+	size_t n = 0, b = 0;
+	out->files =
+		ARENA_ARRAY(&look->arena, struct source_file, now->items.len + before->items.len);
+	while (n < now->items.len || b < before->items.len) {
+		int order = n == now->items.len ? 1
+			    : b == before->items.len
+				    ? -1
+				    : strcmp(now->items.items[n].path, before->items.items[b].path);
+		struct source_file *file = &out->files[out->file_count++];
+		file->path = order <= 0 ? now->items.items[n].path : before->items.items[b].path;
+		if (order <= 0 && !read_blob(look, &now->items.items[n].id, file))
+			return false;
+		n += order <= 0;
+		b += order >= 0;
+		*bytes += sizeof(*file) + strlen(file->path) + (file->bytes ? file->len : 0);
+		if (*bytes > SOURCE_HISTORY_BYTES)
+			return look_fail(look, "TooLarge", "the history is too large");
+	}
+	return true;
+}
+
 static bool read_changes(struct look *look, git_commit *commit, bool whole,
 			 struct source_commit *out, size_t *bytes)
 {
 	CLEANUP(git_commit_clean) git_commit *parent = NULL;
-	struct listing listing = { 0 };
+	struct listing now = { 0 }, before = { 0 };
 	if (!whole && git_commit_parentcount(commit) > 0)
 		git_commit_parent(&parent, commit, 0);
-	bool ok = list_commit(look, commit, parent, &listing);
-	out->files = ARENA_ARRAY(&look->arena, struct source_file, listing.items.len);
-	for (size_t i = 0; ok && i < listing.items.len; i++) {
-		struct source_file *file = &out->files[out->file_count++];
-		file->path = listing.items.items[i].path;
-		ok = read_blob(look, &listing.items.items[i].id, file);
-		*bytes += sizeof(*file) + strlen(file->path) + (file->bytes ? file->len : 0);
-		if (ok && *bytes > SOURCE_HISTORY_BYTES)
-			ok = look_fail(look, "TooLarge", "the history is too large");
-	}
-	vec_release(&listing.items);
+	bool ok = list_or_nothing(look, commit, parent, &now) &&
+		  (!parent || list_or_nothing(look, parent, commit, &before)) &&
+		  add_changes(look, &now, &before, out, bytes);
+	vec_release(&now.items);
+	vec_release(&before.items);
 	return ok;
 }
 
@@ -92,10 +124,9 @@ static bool read_past_commit(struct look *look, const git_oid *id, bool whole,
 	out->id = arena_strdup(&look->arena, git_oid_tostr_s(id));
 	read_commit_facts(look, commit, &out->subject, &out->author, &out->time_unix_ms);
 	if (!read_changes(look, commit, whole, out, bytes)) {
-		bool missing = strcmp(look->reason, "PathNotFound") == 0;
 		look->reason = NULL;
 		out->file_count = 0;
-		look->snapshot.history_cut |= !missing;
+		look->snapshot.history_cut = true;
 		return *bytes <= SOURCE_HISTORY_BYTES;
 	}
 	return true;

@@ -147,7 +147,7 @@ static bool past_see(struct past *past, struct control *c)
 static void apply_ancestor(struct control *c, const struct source_snapshot *snapshot,
 			   int64_t now_unix_ms)
 {
-	if (snapshot->history_cut)
+	if (snapshot->history_cut || c->looked) /* it does not begin at the beginning */
 		return;
 	struct past past = { .files = map_new() };
 	size_t *marks = xcalloc(snapshot->history_count + 1, sizeof(*marks));

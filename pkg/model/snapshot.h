@@ -8,15 +8,15 @@
 
 struct source_file {
 	const char *path;  /* relative to --path, '/' between segments, valid UTF-8 */
-	const char *blob;  /* object id: equal ids, equal bytes */
+	const char *blob;  /* object id: equal ids, equal bytes. NULL, in history: gone from here */
 	const void *bytes; /* NULL: as in an earlier snapshot, see source.h */
 	size_t len;
 	bool too_large;
 };
 
 /* A commit of the branch's first-parent history after the last taken one, oldest first: for
- * numbering revisions. Files: only those that differ from its first parent's (all of them for the
- * first). */
+ * numbering revisions, and to know the tree as it was. Files, by path: only those that differ from
+ * its first parent's, and those that are gone (all that there are for the first). */
 struct source_commit {
 	const char *id;
 	const char *subject, *author;

@@ -15,7 +15,13 @@
 #define TRAILER	    "end "
 #define TRAILER_LEN (sizeof(TRAILER) - 1 + DIGEST_HEX_LEN + 1)
 
-enum file_content { CONTENT_KNOWN, CONTENT_HERE, CONTENT_TOO_LARGE, CONTENT_COUNT };
+enum file_content {
+	CONTENT_KNOWN,
+	CONTENT_HERE,
+	CONTENT_TOO_LARGE,
+	CONTENT_GONE, /* of history; has no blob */
+	CONTENT_COUNT
+};
 
 /* --- writing --------------------------------------------------------------------------------- */
 
@@ -41,9 +47,10 @@ static void put_files(struct buf *out, const struct source_file *files, size_t c
 	put_number(out, (int64_t)count);
 	for (size_t i = 0; i < count; i++) {
 		const struct source_file *f = &files[i];
-		enum file_content content = f->too_large ? CONTENT_TOO_LARGE
-					    : f->bytes	 ? CONTENT_HERE
-							 : CONTENT_KNOWN;
+		enum file_content content = !f->blob	   ? CONTENT_GONE
+					    : f->too_large ? CONTENT_TOO_LARGE
+					    : f->bytes	   ? CONTENT_HERE
+							   : CONTENT_KNOWN;
 		put_text(out, f->path);
 		put_text(out, f->blob);
 		put_number(out, content);
@@ -160,17 +167,21 @@ static void take_file(struct reader *r, struct source_file *f)
 		f->bytes = take_bytes(r, LIMIT_FILE_BYTES, &f->len);
 	else
 		f->len = (size_t)take_number(r, INT64_MAX);
-	if (!*f->path || !*f->blob)
+	if (!*f->path || !*f->blob != (content == CONTENT_GONE))
 		r->bad = true;
+	if (content == CONTENT_GONE)
+		f->blob = NULL;
 }
 
 /* Sorted, each path once. */
-static struct source_file *take_files(struct reader *r, size_t *count)
+static struct source_file *take_files(struct reader *r, bool some_gone, size_t *count)
 {
 	*count = take_count(r, SOURCE_FILES_MAX);
 	struct source_file *files = ARENA_ARRAY(r->arena, struct source_file, *count);
 	for (size_t i = 0; i < *count && !r->bad; i++) {
 		take_file(r, &files[i]);
+		if (!files[i].blob && !some_gone)
+			r->bad = true;
 		if (i > 0 && strcmp(files[i - 1].path, files[i].path) >= 0)
 			r->bad = true;
 	}
@@ -183,7 +194,7 @@ static void take_commit(struct reader *r, struct source_commit *c)
 	c->subject = take_text(r);
 	c->author = take_text(r);
 	c->time_unix_ms = take_number_until(r, '\n', INT64_MIN, INT64_MAX);
-	c->files = take_files(r, &c->file_count);
+	c->files = take_files(r, true, &c->file_count);
 }
 
 static void take_snapshot(struct reader *r, struct source_snapshot *s)
@@ -194,7 +205,7 @@ static void take_snapshot(struct reader *r, struct source_snapshot *s)
 	s->time_unix_ms = take_number_until(r, '\n', INT64_MIN, INT64_MAX);
 	s->rewritten = take_number(r, 1);
 	s->history_cut = take_number(r, 1);
-	s->files = take_files(r, &s->file_count);
+	s->files = take_files(r, false, &s->file_count);
 	s->history_count = take_count(r, SOURCE_HISTORY_MAX);
 	s->history = ARENA_ARRAY(r->arena, struct source_commit, s->history_count);
 	for (size_t i = 0; i < s->history_count && !r->bad; i++)
