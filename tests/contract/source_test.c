@@ -157,6 +157,28 @@ static void test_history(void **state)
 	assert_non_null(strstr(next_event(w), "back: a.yaml rewritten"));
 }
 
+/* Of what is gone, history tells the path: a folder, a renamed file, and what is ignored now. */
+static void test_history_of_removals(void **state)
+{
+	struct world *w = *state;
+	make_repository(w);
+	write_file(w, "w/dir/b.yaml", "1");
+	write_file(w, "w/ignored.yaml", "1");
+	commit_file(w, "a.yaml", "1", "first");
+	git(w, "rm -q -r dir");
+	write_file(w, "w/c.yaml", "1");
+	push(w, "second");
+	write_file(w, "w/.musterignore", "ignored.yaml\n");
+	git(w, "mv c.yaml moved.yaml");
+	push(w, "third");
+	commit_file(w, "a.yaml", "2", "tip");
+	start(w);
+	assert_string_equal(next_event(w),
+			    "taken a.yaml+ moved.yaml+ <- first: a.yaml dir/b.yaml ignored.yaml "
+			    "<- second: c.yaml dir/b.yaml- <- third: a.yaml c.yaml- ignored.yaml- "
+			    "moved.yaml");
+}
+
 /* The branch came here by a merge in which it was not the first parent. */
 static void test_merged_the_other_way_round(void **state)
 {
@@ -229,7 +251,7 @@ static void test_path(void **state)
 	assert_non_null(strstr(buf_str(&w->text), "has no directory 'one/two'"));
 	/* History passes over the commit that had none. */
 	commit_file(w, "one/two/a.yaml", "2", "back");
-	assert_string_equal(next_change(w), "taken a.yaml+ <- gone:");
+	assert_string_equal(next_change(w), "taken a.yaml+ <- gone: a.yaml-");
 	stop(w);
 	w->options.path = "one/two.yaml";
 	start(w);
@@ -492,6 +514,7 @@ int main(void)
 		TEST(test_other_branches_wake_nobody),
 		TEST(test_force_push),
 		TEST(test_history),
+		TEST(test_history_of_removals),
 		TEST(test_merged_the_other_way_round),
 		TEST(test_refused_is_given_whole_again),
 		TEST(test_restart),

@@ -146,9 +146,10 @@ static void add_files(struct buf *out, const struct source_file *files, size_t c
 {
 	for (size_t i = 0; i < count; i++)
 		buf_addf(out, " %s%s", files[i].path,
-			 files[i].too_large ? "!"
-			 : files[i].bytes   ? "+"
-					    : "");
+			 !files[i].blob	      ? "-"
+			 : files[i].too_large ? "!"
+			 : files[i].bytes     ? "+"
+					      : "");
 }
 
 static bool taken(void *arg, const struct source_snapshot *s)
