@@ -41,6 +41,9 @@ size_t terminal_width(void);
 /* --- status.c: status files --------------------------------------------------------------------
  */
 
+#define BEAT_OLD_S	  30 /* the beat is touched every 10 s */
+#define SUMMARY_MAX_BYTES (64 << 20)
+
 enum doc_kind { DOC_SERVICE, DOC_NODE, DOC_TASKDEF, DOC_KIND_COUNT };
 
 struct doc {

@@ -13,8 +13,6 @@
 #include "fs/fs.h"
 
 #define STATUS_FILE_MAX_BYTES (64 << 20)
-/* The beat is touched every 10 s. */
-#define BEAT_OLD_S 30
 
 static const struct {
 	const char *directory, *word;
@@ -266,12 +264,13 @@ const struct doc *status_find(struct status *status, enum doc_kind kind, const c
 		const char *only = status->cli->cluster;
 		if (!name_matches(doc, name) || (only && strcmp(doc->cluster, only) != 0))
 			continue;
-		if (found) {
+		/* A family is one in the whole fleet, listed in each cluster that uses it. */
+		if (found && kind != DOC_TASKDEF) {
 			complain("'%s' is ambiguous: %s/%s or %s/%s", name, found->cluster,
 				 found->name, doc->cluster, doc->name);
 			return NULL;
 		}
-		found = doc;
+		found = found ? found : doc;
 	}
 	if (docs && !found)
 		say_unknown(docs, kind, name);

@@ -91,13 +91,18 @@ static int64_t number_at(const json_t *object, const char *key)
 /* What one service that is not converged means for the goal. */
 static enum verdict service_verdict(const json_t *service, struct buf *text)
 {
-	const char *name = text_at(service, "service"), *rollout = text_at(service, "rolloutState");
+	const char *cluster = text_at(service, "cluster"),
+		   *rollout = text_at(service, "rolloutState");
+	int64_t desired = number_at(service, "desiredCount"),
+		ready = number_at(service, "readyCount");
+	bool plain = cluster && strcmp(cluster, DEFAULT_CLUSTER) == 0;
+	char name[2 * NAME_MAX_LEN + 2];
+	snprintf(name, sizeof(name), "%s%s%s", plain ? "" : cluster, plain ? "" : "/",
+		 text_at(service, "service"));
 	if (json_is_null(json_object_get(service, "desiredCount"))) {
 		buf_addf(text, "%s%s is not looked at yet", text->len ? ", " : "", name);
 		return WAIT_ON;
 	}
-	int64_t desired = number_at(service, "desiredCount"),
-		ready = number_at(service, "readyCount");
 	if (rollout && strcmp(rollout, "FAILED") == 0) {
 		buf_addf(text, "the deployment of %s failed", name);
 		return FAILED;
@@ -216,7 +221,7 @@ static void look(struct waiting *w)
 	arena_init(&scratch);
 	const char *path = fs_join(&scratch, w->cli->status, REPORT_SUMMARY_FILE);
 	json_t *summary = NULL;
-	if (fs_read(path, 64 << 20, &bytes, &err))
+	if (fs_read(path, SUMMARY_MAX_BYTES, &bytes, &err))
 		summary = json_loadb(buf_str(&bytes), bytes.len, 0, NULL);
 	if (summary) {
 		w->code = codes[judge(w, summary, &text)];
@@ -280,7 +285,7 @@ static int run(struct cli *cli, const struct flags_args *args)
 		return say_error(EXIT_USAGE, "--commit takes %d hexadecimal digits or more",
 				 COMMIT_DIGITS_MIN);
 	int64_t age = status_age_s(cli->status);
-	if (age > 30)
+	if (age > BEAT_OLD_S)
 		warn("status is %s old, musterd is not running", age_text(&cli->arena, age));
 	struct waiting w = {
 		.cli = cli, .loop = loop_new(), .terminal = isatty(STDOUT_FILENO), .code = -1

@@ -326,12 +326,13 @@ void flags_parse_or_exit(const struct flags_spec *spec, char *const *argv, struc
 
 int flags_usage_error(const struct flags_spec *spec, const char *fmt, ...)
 {
+	struct buf text = { 0 };
 	va_list args;
-	fprintf(stderr, "%s: ", spec->program);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	buf_vaddf(&text, fmt, args);
 	va_end(args);
-	fprintf(stderr, "\nTry '%s --help'.\n", spec->program);
+	fprintf(stderr, "%s: %s\nTry '%s --help'.\n", spec->program, buf_str(&text), spec->program);
+	buf_release(&text);
 	return EXIT_USAGE;
 }
 
