@@ -38,6 +38,7 @@ static const git_config_level_t config_levels[] = { GIT_CONFIG_LEVEL_PROGRAMDATA
 /* From here on nothing outside the command line decides. */
 static bool start_libgit2(struct look *look)
 {
+	look_start_quickly(look);
 	if (!look_prepare_home(look))
 		return false;
 	int code = git_libgit2_init();

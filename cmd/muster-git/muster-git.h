@@ -49,6 +49,9 @@ bool look_fail(struct look *look, const char *reason, const char *fmt, ...) PRIN
 /* What libgit2 said last, after the text; the reason is taken from its error classes. */
 bool look_fail_git(struct look *look, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* startup.c: before git_libgit2_init() and the first digest. */
+void look_start_quickly(const struct look *look);
+
 /* --- open.c, remote.c: ->repo ->tip (->unchanged) --------------------------------------------- */
 
 bool look_open_local(struct look *look);
