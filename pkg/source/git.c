@@ -114,6 +114,8 @@ static void done(void *arg, const struct process_result *result)
 static void watch_refs(struct source *s, const char *git_dir, struct arena *arena)
 {
 	char *dir = arena_printf(arena, "%s/refs/heads/%s", git_dir, s->options.branch);
+	free(s->git_dir);
+	s->git_dir = xstrdup(git_dir);
 	size_t heads = strlen(git_dir) + strlen("/refs/heads");
 	source_watch_begin(s);
 	source_watch(s, git_dir);
@@ -125,19 +127,20 @@ static void watch_refs(struct source *s, const char *git_dir, struct arena *aren
 	source_watch_end(s);
 }
 
-bool git_concerns(const struct source *s, const char *dir, const char *name)
+bool git_concerns(const char *git_dir, const char *branch, const char *dir, const char *name)
 {
-	if (!name)
+	size_t len = strlen(git_dir);
+	if (!name || strncmp(dir, git_dir, len) != 0)
 		return true;
-	const char *refs = strstr(dir, "/refs/heads");
-	if (!refs)
+	const char *below = dir + len;
+	if (!*below)
 		return strcmp(name, "packed-refs") == 0;
 	/* The branch, or a directory on the way to it. */
-	const char *below = refs + strlen("/refs/heads"), *rest = s->options.branch;
-	size_t len = strlen(name);
+	below += strlen("/refs/heads");
 	if (*below == '/')
-		rest += strlen(below + 1) + 1;
-	return strncmp(rest, name, len) == 0 && (rest[len] == '\0' || rest[len] == '/');
+		branch += strlen(below + 1) + 1;
+	len = strlen(name);
+	return strncmp(branch, name, len) == 0 && (branch[len] == '\0' || branch[len] == '/');
 }
 
 /* --- the look -------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct source {
 	bool listed;	 /* that commit was taken by this source: it may be answered "unchanged" */
 	struct map *blobs; /* SOURCE_PLAIN: ids of the last taken snapshot's blobs */
 
+	char *git_dir;		 /* SOURCE_LOCAL_GIT: whose refs are watched */
 	struct watcher *watcher; /* NULL: remote */
 	struct map *watched;	 /* directories */
 	struct map *wanted;	 /* directories that this look asked to watch */
@@ -54,8 +55,8 @@ void source_watch_end(struct source *source);
 
 /* `git` is NULL for a remote repository. The answer comes later. */
 void git_look(struct source *source, const struct git_dir *git);
-/* Is this event about the branch? name NULL: it may be. */
-bool git_concerns(const struct source *source, const char *dir, const char *name);
+/* Is an event in one of the directories that are watched about the branch? name NULL: it may be. */
+bool git_concerns(const char *git_dir, const char *branch, const char *dir, const char *name);
 
 /* --- dir.c ----------------------------------------------------------------------------------- */
 

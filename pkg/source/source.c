@@ -17,8 +17,8 @@
 static void changed(void *arg, const char *dir, const char *name)
 {
 	struct source *s = arg;
-	if (s->kind == SOURCE_LOCAL_GIT) {
-		if (git_concerns(s, dir, name))
+	if (s->git_dir) {
+		if (git_concerns(s->git_dir, s->options.branch, dir, name))
 			source_look(s);
 	} else if (!s->unsettled_ms) {
 		/* Not moved by further changes: the look itself waits until all is settled. */
@@ -272,6 +272,7 @@ void source_free(struct source *s)
 	map_free(s->watched);
 	map_free(s->wanted);
 	map_free(s->blobs);
+	free(s->git_dir);
 	free(s->commit);
 	arena_release(&s->arena);
 	free(s);
