@@ -50,6 +50,9 @@ void child_init(void)
 	/* Only root may; what a user's agent runs takes its chances. */
 	if (n <= 0 || !write_text(OOM_ADJ, OOM_ADJ_SHIM))
 		oom_adj[0] = '\0';
+	/* Where the agent is spared, its tasks are not. */
+	if (oom_adj[0] == '-')
+		memcpy(oom_adj, "0", 2);
 }
 
 /* --- in the child ------------------------------------------------------------------------------

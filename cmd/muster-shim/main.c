@@ -194,6 +194,7 @@ static void read_commands(void)
 	}
 }
 
+/* until_ms < 0: for as long as it takes. */
 static void wait_for_events(int signal_fd, int64_t until_ms)
 {
 	struct pollfd fds[2 + 2 * CONTAINERS_MAX] = { { .fd = signal_fd, .events = POLLIN },
@@ -203,8 +204,8 @@ static void wait_for_events(int signal_fd, int64_t until_ms)
 		fds[count++] = (struct pollfd){ .fd = shim.containers[i].out_fd, .events = POLLIN };
 		fds[count++] = (struct pollfd){ .fd = shim.containers[i].err_fd, .events = POLLIN };
 	}
-	int64_t left = until_ms < 0 ? -1 : until_ms - boot_ms();
-	if (poll(fds, count, left < -1 ? 0 : (int)left) <= 0)
+	int64_t left = until_ms - boot_ms();
+	if (poll(fds, count, until_ms < 0 ? -1 : left < 0 ? 0 : (int)left) <= 0)
 		return;
 	struct signalfd_siginfo info;
 	if (fds[0].revents && read(signal_fd, &info, sizeof(info)) < 0)

@@ -68,6 +68,19 @@ static bool can(struct world *w, const char *capability)
 	return false;
 }
 
+static bool listable(struct world *w, void *arg)
+{
+	struct node_task *tasks;
+	uint32_t count;
+	(void)arg;
+	return w->ops->list(w->engine, &w->arena, &tasks, &count, NULL);
+}
+
+static bool unlistable(struct world *w, void *arg)
+{
+	return !listable(w, arg);
+}
+
 /* --- stopping ----------------------------------------------------------------------------------
  */
 
@@ -255,12 +268,8 @@ static void test_record_without_shim(void **state)
 	buf_release(&record);
 	w.engine = NULL;
 	world_open(&w);
-	struct node_task *tasks;
-	uint32_t count;
-	struct err err;
 	/* t3 says nothing of whose it is: nothing can be said until it is known to be nothing. */
-	while (!w.ops->list(w.engine, &w.arena, &tasks, &count, &err))
-		loop_run(w.loop);
+	world_wait(&w, listable, NULL, "the tasks to be known");
 	assert_string_equal(world_wait_status(&w, "t2", TASK_STOPPED)->stop_code,
 			    "InfrastructureHealth");
 	assert_null(world_find(&w, "t3"));
@@ -272,8 +281,6 @@ static void test_record_without_shim(void **state)
 static void test_newer_record(void **state)
 {
 	struct world w;
-	struct node_task *tasks;
-	uint32_t count;
 	struct record_writer r = { .data = (char[256]){ 0 }, .cap = 256 };
 	(void)state;
 	world_init(&w, &engine_process_ops);
@@ -292,14 +299,37 @@ static void test_newer_record(void **state)
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
 	world_open(&w);
 	/* It may be one of ours: "none" would start a second one. */
-	assert_false(w.ops->list(w.engine, &w.arena, &tasks, &count, NULL));
+	assert_false(listable(&w, NULL));
 	assert_true(
 		fs_write(task_file(&w, "t1.exit"), "of a newer version", 18, 0600, 0, NULL, NULL));
 	close(lock);
-	while (!w.ops->list(w.engine, &w.arena, &tasks, &count, NULL))
-		loop_run(w.loop);
-	assert_int_equal(count, 0);
+	world_wait(&w, listable, NULL, "the tasks to be known");
+	assert_int_equal(world_count(&w), 0);
 	assert_int_equal(access(task_file(&w, "t1.task"), F_OK), 0); /* not ours to remove */
+	world_release(&w);
+}
+
+/* Somebody emptied the directory: that stops nothing, and nothing is said of what runs. */
+static void test_emptied_directory(void **state)
+{
+	static const char *const files[] = { "t1.task", "t1.start", "t1.ctl", "t1.lock" };
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_process_ops);
+	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
+	long pid = main_pid(&w, "t1");
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		assert_true(rename(task_file(&w, files[i]), world_path(&w, files[i])) == 0);
+	/* An event that makes the engine look. */
+	assert_true(fs_write(task_file(&w, "t1.start"), "", 0, 0600, 0, NULL, NULL));
+	world_wait(&w, unlistable, NULL, "the tasks to be unknown");
+	assert_true(world_alive(pid));
+	assert_true(fs_remove(task_file(&w, "t1.start"), NULL));
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		assert_true(rename(world_path(&w, files[i]), task_file(&w, files[i])) == 0);
+	world_wait(&w, listable, NULL, "the tasks to be known");
+	assert_int_equal(world_wait_status(&w, "t1", TASK_RUNNING)->status, TASK_RUNNING);
+	assert_true(world_alive(pid));
 	world_release(&w);
 }
 
@@ -730,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_reboot),
 		cmocka_unit_test(test_record_without_shim),
 		cmocka_unit_test(test_newer_record),
+		cmocka_unit_test(test_emptied_directory),
 		cmocka_unit_test(test_shim_killed_at_any_moment),
 		cmocka_unit_test(test_logs_rotate),
 		cmocka_unit_test(test_logs_dropped),

@@ -43,17 +43,18 @@ bool task_has(const char *dir, const char *id, const char *suffix)
 	return found;
 }
 
-bool task_lock_held(const char *dir, const char *id)
+enum task_lock task_lock(const char *dir, const char *id)
 {
 	struct buf path = { 0 };
 	task_path(dir, id, "lock", &path);
 	/* Read only: to close it is then no event for who watches the directory. */
 	int fd = open(path.data, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	buf_release(&path);
-	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-	if (fd >= 0)
-		close(fd);
-	return held;
+	if (fd < 0)
+		return LOCK_ABSENT;
+	bool held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return held ? LOCK_HELD : LOCK_FREE;
 }
 
 /* One line, as the FIFO takes it at once. */

@@ -118,7 +118,7 @@ struct task {
 struct task *task_new(const char *id);
 void task_free(struct task *task);
 /* Read what there is now. Returns whether phase or run changed. */
-bool task_read(struct task *task, const char *dir);
+bool task_read(struct task *task, const char *dir, const char *boot_id);
 /* Make it one that exited without ever running. */
 void task_fail(struct task *task, const char *reason);
 void task_describe(const struct task *task, const char *boot_id, struct arena *arena,
@@ -129,7 +129,8 @@ void task_describe(const struct task *task, const char *boot_id, struct arena *a
 bool task_file_name(const char *name, char id[RECORD_ID_MAX + 1], const char **suffix);
 void task_path(const char *dir, const char *id, const char *suffix, struct buf *out);
 bool task_has(const char *dir, const char *id, const char *suffix);
-bool task_lock_held(const char *dir, const char *id);
+enum task_lock { LOCK_ABSENT, LOCK_FREE, LOCK_HELD };
+enum task_lock task_lock(const char *dir, const char *id);
 /* ID.stop and the command to the shim. False: nobody is there to take it. */
 bool task_send_stop(const char *dir, const char *id, const char *reason, struct err *err);
 /* ID.exit in place of a shim that cannot. run: what is known of its start. */

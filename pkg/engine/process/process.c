@@ -36,7 +36,7 @@ bool engine_look(struct process_engine *engine, struct task *task)
 {
 	if (task->job)
 		return false;
-	bool changed = task_read(task, engine->tasks_dir);
+	bool changed = task_read(task, engine->tasks_dir, engine->boot_id);
 	if (task->phase == PHASE_VOID) {
 		engine_forget(engine, task);
 		return changed;
@@ -51,7 +51,7 @@ bool engine_look(struct process_engine *engine, struct task *task)
 static void drop_beginnings(struct process_engine *engine, const char *id)
 {
 	if (!map_get(engine->tasks, id) && !task_has(engine->tasks_dir, id, "task") &&
-	    !task_lock_held(engine->tasks_dir, id))
+	    task_lock(engine->tasks_dir, id) != LOCK_HELD)
 		task_unlink(engine->tasks_dir, id);
 }
 
@@ -269,7 +269,7 @@ static bool process_list(void *self, struct arena *arena, struct node_task **tas
 		/* It may be one of ours: then "there is none" would start a second one. */
 		if (task->phase == PHASE_UNKNOWN || !task->fleet)
 			return err_set(err, 0, "the record of task %s is %s", task->id,
-				       task->newer ? "of a newer version" : "damaged");
+				       task->newer ? "of a newer version" : "damaged or gone");
 		if (strcmp(task->fleet, engine->fleet) == 0 &&
 		    strcmp(task->node, engine->node) == 0)
 			task_describe(task, engine->boot_id, arena, &(*tasks)[(*count)++]);

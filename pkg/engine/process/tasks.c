@@ -172,24 +172,28 @@ static enum task_phase unreadable(const struct task *task, const char *dir, bool
 {
 	if (!found)
 		return PHASE_VOID;
-	if (task_lock_held(dir, task->id))
+	if (task_lock(dir, task->id) == LOCK_HELD)
 		return PHASE_UNKNOWN;
 	/* Of a newer version, and over: the newer agent may want to read it again. */
 	return task->newer && task_has(dir, task->id, "exit") ? PHASE_VOID : PHASE_DEAD;
 }
 
-static enum task_phase readable(struct task *task, const char *dir)
+static enum task_phase readable(struct task *task, const char *dir, const char *boot_id)
 {
 	struct task_run run;
 	if (read_run(task, dir, "exit", &task->run))
 		return PHASE_EXITED;
-	bool held = task_lock_held(dir, task->id);
+	enum task_lock lock = task_lock(dir, task->id);
 	bool started = read_run(task, dir, "start", &run);
 	/* The shim may have written it and ended since. */
-	if (!held && read_run(task, dir, "exit", &task->run))
+	if (lock != LOCK_HELD && read_run(task, dir, "exit", &task->run))
 		return PHASE_EXITED;
 	task->run = run;
-	return !held ? PHASE_DEAD : started ? PHASE_RUNNING : PHASE_STARTING;
+	/* We never leave a record without its lock: the directory was emptied under a living task.
+	 */
+	if (lock == LOCK_ABSENT && strcmp(task->boot_id, boot_id) == 0)
+		return PHASE_UNKNOWN;
+	return lock != LOCK_HELD ? PHASE_DEAD : started ? PHASE_RUNNING : PHASE_STARTING;
 }
 
 /* Is what an agent would tell of the two the same? */
@@ -203,7 +207,7 @@ static bool same_run(const struct task_run *a, const struct task_run *b)
 	return true;
 }
 
-bool task_read(struct task *task, const char *dir)
+bool task_read(struct task *task, const char *dir, const char *boot_id)
 {
 	if (task->fileless)
 		return false;
@@ -214,7 +218,8 @@ bool task_read(struct task *task, const char *dir)
 	if (!task->recorded)
 		result = read_record(task, dir, &found);
 	arena_reset(&task->run_arena);
-	task->phase = result == RECORD_OK ? readable(task, dir) : unreadable(task, dir, found);
+	task->phase =
+		result == RECORD_OK ? readable(task, dir, boot_id) : unreadable(task, dir, found);
 	task->stop_asked = task_has(dir, task->id, "stop");
 	return task->phase != old || task->stop_asked != asked || !same_run(&task->run, &old_run);
 }
