@@ -17,6 +17,7 @@
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,7 @@ static long number(const char *value)
 static void on_term(int signum)
 {
 	(void)signum;
-	struct timespec t = { term_ms / 1000, term_ms % 1000 * 1000000 };
-	while (term_ms && nanosleep(&t, &t) != 0)
-		;
+	poll(NULL, 0, (int)term_ms);
 	_exit(exit_code);
 }
 
