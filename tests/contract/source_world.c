@@ -189,8 +189,7 @@ static void unchanged(void *arg, const char *commit)
 
 static void guard(void *arg)
 {
-	(void)arg;
-	fail_msg("the source says nothing");
+	loop_stop(((struct world *)arg)->loop);
 }
 
 const char *next_event(struct world *w)
@@ -201,6 +200,8 @@ const char *next_event(struct world *w)
 		loop_run(w->loop);
 		timer_free(timer);
 	}
+	if (w->events.len == 0)
+		fail_msg("the source says nothing");
 	char *line = arena_strdup(&w->arena, buf_str(&w->events));
 	char *rest = strchr(line, '\n');
 	*rest = '\0';
