@@ -153,8 +153,10 @@ static enum verdict judge(const struct waiting *w, const json_t *summary, struct
 		return HELD;
 	}
 	if (!applied || !commit_covers(applied) || (differs && !options.commit)) {
-		buf_addf(text, "%s",
-			 applied ? "the commit is not applied yet" : "no commit is applied yet");
+		const char *why = text_at(json_object_get(source, "error"), "message");
+		buf_addf(text, "%s%s%s",
+			 applied ? "the commit is not applied yet" : "no commit is applied yet",
+			 why ? ": " : "", why ? why : "");
 		return WAIT_ON;
 	}
 	if (json_is_null(json_object_get(
