@@ -357,6 +357,13 @@ static pid_t find_shim(void)
 	return found;
 }
 
+static bool no_shim(struct world *w, void *arg)
+{
+	(void)w;
+	(void)arg;
+	return !find_shim();
+}
+
 /* kill -9 of the shim at any moment of its start: the task ends, stopped, and nothing is left. */
 static void test_shim_killed_at_any_moment(void **state)
 {
@@ -366,6 +373,7 @@ static void test_shim_killed_at_any_moment(void **state)
 	world_init(&w, &engine_process_ops);
 	for (unsigned i = 0; i < ARRAY_LEN(answers); i++) {
 		const char *id = arena_printf(&w.arena, "t%u", i);
+		world_wait(&w, no_shim, NULL, "the shim before to be gone");
 		world_begin_start(&w, id, world_task(&w, "web", "forks=1", "sleep", NULL),
 				  &answers[i]);
 		pid_t shim = 0;
