@@ -75,6 +75,7 @@ static void oracle_look(struct oracle *o, struct world *w)
 			o->target[s] = target;
 			o->since_ms[s] = o->not_running_ms[s] = w->now_ms;
 			w->prepares[s].failures = 0;
+			w->prepares[s].fresh = false;
 			w->prepare_failed[s] = false;
 		}
 	}
@@ -98,23 +99,36 @@ static bool broke(const struct world_task *task)
 	       (!task->stop_requested || strstr(task->reason, "health checks"));
 }
 
+static int by_end(const void *a, const void *b)
+{
+	const struct world_task *x = *(const struct world_task *const *)a;
+	const struct world_task *y = *(const struct world_task *const *)b;
+	return (x->stopped_ms > y->stopped_ms) - (x->stopped_ms < y->stopped_ms);
+}
+
 /* When may the service start again, by the history of its tasks? */
 static int64_t earliest(const struct oracle *o, const struct world *w, int service)
 {
 	static const int64_t delay_s[] = { 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300 };
-	size_t count = 0;
+	VEC(const struct world_task *) ends = { 0 };
+	size_t count = 0, last = ARRAY_LEN(delay_s) - 1;
 	int64_t at = 0;
-	for (size_t i = 0; i < w->tasks.len; i++) { /* in the order of starting */
+	for (size_t i = 0; i < w->tasks.len; i++) {
 		const struct world_task *task = &w->tasks.items[i];
-		if (task->service != service || task->target != o->target[service] ||
-		    !broke(task) || task->stopped_ms <= o->since_ms[service])
-			continue;
+		if (task->service == service && task->target == o->target[service] && broke(task) &&
+		    task->stopped_ms > o->since_ms[service])
+			*vec_push(&ends) = task;
+	}
+	if (ends.len)
+		qsort(ends.items, ends.len, sizeof(*ends.items), by_end);
+	for (size_t i = 0; i < ends.len; i++) {
+		const struct world_task *task = ends.items[i];
 		if (task->started_ms && task->stopped_ms - task->started_ms >= 10 * MINUTE)
 			count = 0;
-		size_t last = ARRAY_LEN(delay_s) - 1;
 		at = task->stopped_ms + 1000 * delay_s[count < last ? count : last];
 		count++;
 	}
+	vec_release(&ends);
 	return at;
 }
 
@@ -138,9 +152,9 @@ static bool may_pass(const struct oracle *o, const struct world *w, int service)
 		return true;
 	for (size_t i = 0; i < w->tasks.len; i++) {
 		const struct world_task *task = &w->tasks.items[i];
-		if (task->service == service && !task->removed &&
-		    (task->status == TASK_RUNNING || task->health == HEALTH_UNHEALTHY ||
-		     broke(task)))
+		bool shown = task->status == TASK_RUNNING || task->health == HEALTH_UNHEALTHY;
+		bool failed = broke(task) && task->target == o->target[service];
+		if (task->service == service && (failed || (shown && !task->removed)))
 			return true;
 	}
 	return false;

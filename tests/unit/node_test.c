@@ -92,7 +92,9 @@ static void a_new_target_ends_a_series(void **state UNUSED)
 	STEP(T0 + 10, ""); /* three ends: 2 s */
 	WAKE(T0 + 2005);
 	n.wants[0].target.bytes[0] = 2;
+	ended(task("d", "s", 1, T0 + 6), T0 + 10); /* seen only now, and of the old one */
 	STEP(T0 + 11, "start s");
+	assert_int_equal(entry("")->restarts, 0);
 }
 
 static void a_reboot_starts_all_at_once(void **state UNUSED)

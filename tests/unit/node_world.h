@@ -38,7 +38,8 @@ struct world_prepare {
 	uint8_t target;
 	enum prepare_state state;
 	int64_t due_ms;
-	uint32_t failures; /* in a row */
+	bool fresh;	   /* asked for by the present document */
+	uint32_t failures; /* of those, in a row */
 	int64_t failed_ms;
 };
 
@@ -216,7 +217,7 @@ static inline bool world_happen(struct world *w)
 		if (p->state != PREPARE_RUNNING || p->due_ms > w->now_ms)
 			continue;
 		p->state = world_chance(w, 50) ? PREPARE_FAILED : PREPARE_DONE;
-		p->failures = p->state == PREPARE_FAILED ? p->failures + 1 : 0;
+		p->failures = p->state == PREPARE_FAILED ? p->failures + p->fresh : 0;
 		p->failed_ms = w->now_ms;
 		w->prepare_failed[i] |= p->state == PREPARE_FAILED;
 		changed = true;
@@ -354,6 +355,7 @@ static inline void world_carry_out(struct world *w, const struct node_action *ac
 		uint32_t takes = world_below(w, 3);
 		p->failures = p->target == target ? p->failures : 0;
 		p->target = target;
+		p->fresh = true;
 		p->state = PREPARE_RUNNING;
 		p->due_ms = w->now_ms + takes * 50;
 		break;
