@@ -151,7 +151,7 @@ static const struct member task_rows[] = {
 	ROW("id", MEMBER_TEXT, id, .flags = MEMBER_REQUIRED | MEMBER_NAME_OR_EMPTY),
 	ROW_ID("cluster", cluster),
 	ROW_ID("service", service),
-	ROW_ID("family", family),
+	ROW("family", MEMBER_TEXT, family, .flags = MEMBER_NAME_OR_EMPTY), /* not known yet */
 	ROW("revision", MEMBER_U32, revision),
 	ROW("target", MEMBER_DIGEST, target),
 	ROW("deployment", MEMBER_TEXT, deployment),
