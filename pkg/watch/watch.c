@@ -141,8 +141,10 @@ static void look_again(struct watcher *watcher, struct watched *entry)
 	tell(watcher, entry, NULL);
 }
 
-/* A plain file that was only just made is told of when it is closed: this is for all the rest,
- * links among them. */
+/*
+ * A plain file that was only just made is told of when it is closed. This is for all the rest: a
+ * link() to a file is never closed, and has what was written elsewhere.
+ */
 static bool is_made_whole(const struct watched *entry, const struct inotify_event *event)
 {
 	char path[PATH_MAX];
@@ -155,7 +157,7 @@ static bool is_made_whole(const struct watched *entry, const struct inotify_even
 	memcpy(path, entry->path, dir_len);
 	path[dir_len] = '/';
 	memcpy(path + dir_len + 1, event->name, name_len + 1);
-	return lstat(path, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_nlink > 1);
+	return lstat(path, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_nlink > 1 || st.st_size > 0);
 }
 
 static void tell_event(struct watcher *watcher, struct watched *entry,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -281,6 +282,10 @@ static void test_remove_tree_follows_no_link(void **state UNUSED)
 static void test_remove_tree_of_any_depth(void **state UNUSED)
 {
 	enum { DEPTH = 3000, BRANCHES = 3 };
+	struct rlimit before, few = { 128, 128 };
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	assert_true(fs_mkdirs(in_dir("tree"), 0700, &err));
 	for (int branch = 0; branch < BRANCHES; branch++) {
 		int fd = open(in_dir("tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -294,7 +299,9 @@ static void test_remove_tree_of_any_depth(void **state UNUSED)
 		}
 		close(fd);
 	}
-	if (!fs_remove_tree(in_dir("tree"), &err))
+	bool ok = fs_remove_tree(in_dir("tree"), &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	if (!ok)
 		fail_msg("%s", err.text);
 	assert_int_equal(count_all(), 0);
 }
@@ -320,6 +327,43 @@ static void test_lock(void **state UNUSED)
 	assert_int_equal(symlink("lock", in_dir("link")), 0);
 	assert_int_equal(fs_lock(in_dir("link"), &err), -1);
 	assert_int_equal(err.code, ELOOP);
+}
+
+/* Is pid waiting for a flock? */
+static bool waits_for_lock(pid_t pid)
+{
+	char line[256], want[64];
+	bool waits = false;
+	FILE *locks = fopen("/proc/locks", "re");
+	snprintf(want, sizeof(want), " %d ", (int)pid);
+	while (fgets(line, sizeof(line), locks))
+		waits = waits || (strstr(line, "-> FLOCK") && strstr(line, want));
+	fclose(locks);
+	return waits;
+}
+
+/* Who gets the lock of a file that was taken away meanwhile has got nothing, and tries again. */
+static void test_waiting_for_a_lock(void **state UNUSED)
+{
+	int fd = fs_lock(in_dir("lock"), &err);
+	assert_true(fd >= 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct stat ours, there;
+		close(fd); /* the lock goes with the last copy of it */
+		int lock = fs_lock_at(AT_FDCWD, in_dir("lock"), true, NULL);
+		_exit(lock >= 0 && fstat(lock, &ours) == 0 && lstat(in_dir("lock"), &there) == 0 &&
+				      ours.st_ino == there.st_ino
+			      ? 0
+			      : 1);
+	}
+	for (int i = 0; !waits_for_lock(child) && i < 50000; i++)
+		usleep(100);
+	assert_true(fs_remove(in_dir("lock"), &err));
+	close(fd);
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 static void test_system(void **state UNUSED)
@@ -351,6 +395,7 @@ int main(void)
 		TEST(test_remove_tree_follows_no_link),
 		TEST(test_remove_tree_of_any_depth),
 		TEST(test_lock),
+		TEST(test_waiting_for_a_lock),
 		TEST(test_system),
 	};
 	return cmocka_run_group_tests_name("fs", tests, NULL, NULL);

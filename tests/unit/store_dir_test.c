@@ -3,6 +3,7 @@
 #include "store/store.h"
 
 #include "fs/fs.h"
+#include "loop/loop.h"
 #include "model/model.h"
 
 #include <dirent.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
 #include <cmocka.h>
 
 static const struct store_ops *const ops = &store_dir_ops;
@@ -317,11 +319,51 @@ static void test_a_directory_is_missing(void **state UNUSED)
 	struct buf got = { 0 };
 	struct store_entries entries;
 	bool found;
-	assert_true(fs_remove_tree(in_store("desired"), &err));
-	assert_false(ops->get(self, "desired/n1", &got, &found, &err));
-	assert_false(ops->list(self, "desired/", &entries, &err));
-	assert_int_equal(err.code, ENOENT);
+	static const char *const parts[] = { "desired", "fleet" };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		assert_true(fs_remove_tree(in_store(parts[i]), &err));
+		assert_false(ops->get(self, "desired/n1", &got, &found, &err));
+		assert_int_equal(err.code, ENOENT);
+		assert_false(ops->list(self, "desired/", &entries, &err));
+		assert_int_equal(err.code, ENOENT);
+		assert_true(opens(STORE_AGENT, ENOENT) && opens(STORE_CONTROLLER, 0));
+	}
 	buf_release(&got);
+}
+
+static bool told_to_look;
+
+static void on_changed(void *arg UNUSED, const char *key)
+{
+	told_to_look = told_to_look || !key;
+}
+
+static void on_impatient(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* The file `fleet` is the last to come: with it the store is there. */
+static void test_fleet_file_comes_last(void **state UNUSED)
+{
+	static const char *const prefixes[] = { "desired/n1" };
+	struct loop *loop = loop_new();
+	bool impatient = false;
+	struct timer *patience = timer_new(loop, on_impatient, &impatient);
+	void *watch;
+	assert_true(fs_remove(in_store("fleet"), &err));
+	assert_true(ops->watch(path, loop, prefixes, 1, on_changed, NULL, &watch, &err));
+	told_to_look = false;
+	uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+	assert_false(told_to_look);
+	assert_true(opens(STORE_CONTROLLER, 0));
+	timer_set(patience, 5000);
+	while (!told_to_look && !impatient)
+		uv_run(loop_uv(loop), UV_RUN_ONCE);
+	assert_true(told_to_look);
+	ops->unwatch(watch);
+	timer_free(patience);
+	loop_free(loop);
 }
 
 /* Moved away, and another put in its place: it is the path that counts. */
@@ -408,6 +450,7 @@ int main(void)
 		TEST(test_services_leave_no_directory),
 		TEST(test_garbled_fleet_id),
 		TEST(test_a_directory_is_missing),
+		TEST(test_fleet_file_comes_last),
 		TEST(test_replaced_by_another),
 		TEST(test_lock_file_taken_away),
 		TEST(test_ten_thousand),
