@@ -38,6 +38,7 @@ shim_of() { # the parent of a task's process
 	awk '{ print $4 }' "/proc/$1/stat" 2> /dev/null
 }
 restarted_wrongly=0 kills=0 revision=0
+declare -A shim_kills
 revive() {
 	local n
 	gone "$MUSTERD" && start_musterd
@@ -46,26 +47,33 @@ revive() {
 while [ $kills -lt "$KILLS" ]; do
 	before=$(tasks | awk '{ print $1 "." $2 }')
 	pushed=0 shims=''
-	if [ $((RANDOM % 8)) = 0 ]; then # in the middle of a roll-out
+	if [ $((RANDOM % 4)) = 0 ]; then # in the middle of a roll-out
 		revision=$((revision + 1))
 		taskdef app "label=r$revision"
+		taskdef log "label=r$revision"
+		shim_kills=()
 		push "revision $revision"
 		pushed=1
 		sleep "0.0$((RANDOM % 10))"
 	fi
 	for _ in 1 2 3; do
 		case $((RANDOM % 7)) in
-		0) kill -9 "$MUSTERD" 2> /dev/null ;;
-		1 | 2) kill -9 "$(agent_pid n$((RANDOM % 3 + 1)))" 2> /dev/null ;;
+		0) kill9 "$MUSTERD" ;;
+		1 | 2) kill9 "$(agent_pid n$((RANDOM % 3 + 1)))" ;;
 		3 | 4)
-			victim=$(tasks | awk '{ print $1 }' | sed -n "$((RANDOM % 6 + 1))p")
-			if [ -n "$victim" ]; then
+			# Each counts as a crash of its task: the third within a revision would wait for 2 s.
+			read -r victim _ node service _ < <(tasks | sed -n "$((RANDOM % 6 + 1))p")
+			key=${node:-}/${service:-}
+			if [ -n "${victim:-}" ] && [ "${shim_kills[$key]:-0}" -lt 2 ]; then
 				shim=$(shim_of "$victim")
-				[ -n "$shim" ] && [ "$shim" != 1 ] && kill -9 "$shim" 2> /dev/null && shims="$shims $victim"
+				if [ -n "$shim" ] && [ "$(cat "/proc/$shim/comm" 2> /dev/null)" = muster-shim ]; then
+					kill -9 "$shim" 2> /dev/null && shims="$shims $victim"
+					shim_kills[$key]=$((${shim_kills[$key]:-0} + 1))
+				fi
 			fi
 			;;
-		5) for n in $NODES; do kill -9 "$(agent_pid $n)" 2> /dev/null; done ;;
-		6) kill -9 "$MUSTERD" $(for n in $NODES; do agent_pid $n; done) 2> /dev/null ;;
+		5) kill9 $(for n in $NODES; do agent_pid $n; done) ;;
+		6) kill9 "$MUSTERD" $(for n in $NODES; do agent_pid $n; done) ;;
 		esac
 		kills=$((kills + 1))
 		[ $((RANDOM % 2)) = 0 ] && sleep "0.0$((RANDOM % 5))"
@@ -74,6 +82,7 @@ while [ $kills -lt "$KILLS" ]; do
 	wait_for 40 all_there || { log_tail; tasks | sed 's/^/# /'; break; }
 	if [ $pushed = 1 ]; then
 		wait_for 60 taskdefs_are app "app:$((revision + 1))"
+		wait_for 60 taskdefs_are log "log:$((revision + 1))"
 	else
 		# Without a push only tasks whose shim was killed may have changed.
 		now=$(tasks | awk '{ print $1 "." $2 }')

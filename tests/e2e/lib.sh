@@ -57,7 +57,19 @@ tasks_of() { tasks | awk -v s="$1" '$4 == s'; }
 task_nodes() { tasks_of "$1" | awk '{ print $3 }' | sort | tr '\n' ' ' | sed 's/ $//'; }
 nodes_are() { [ "$(task_nodes "$1")" = "$2" ]; }
 taskdefs_are() { [ "$(tasks_of "$1" | awk '{ print $5 }' | sort -u | tr '\n' ' ' | sed 's/ $//')" = "$2" ]; }
-gone() { ! kill -0 "$1" 2> /dev/null; }
+# Ended, or a zombie that this shell has not waited for yet.
+gone() {
+	local stat
+	read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
+	case ${stat##*) } in Z* | X*) return 0 ;; esac
+	return 1
+}
+# kill -9 all at once, then wait until they have ended.
+kill9() {
+	local pid
+	kill -9 "$@" 2> /dev/null
+	for pid in "$@"; do until gone "$pid"; do :; done; done
+}
 
 log_tail() { tail -n 20 "$T"/*.log 2> /dev/null | sed 's/^/# /'; }
 
