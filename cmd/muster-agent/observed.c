@@ -95,7 +95,7 @@ static void put_done(void *arg, const struct store_answer *answer)
 void agent_observed_put(void *arg)
 {
 	struct agent *a = arg;
-	if (!a->store_ok || a->claim == CLAIM_LOST || a->claim == CLAIM_WAITING || !a->fleet[0])
+	if (!a->store_ok || a->leave_started || a->claim == CLAIM_LOST || a->claim == CLAIM_WAITING || !a->fleet[0])
 		return;
 	if (a->observed_pending) {
 		a->observed_dirty = true;

@@ -18,18 +18,18 @@ wait_for 30 nodes_are app "$want" || { log_tail; exit 1; }
 muster wait --timeout 30s > /dev/null
 printf '%-46s %8s %8s %-5s %s\n' 'figure' 'median' 'p99' 'unit' 'at most'
 
-# Push -> all tasks of the new revision running. The moment is the start time of the youngest new task, seen
-# by inotify-free polling of /proc with psenv (a few ms a look).
-for i in $(seq 1 20); do
-	taskdef app "label=r$i"
+# Push -> all tasks of the new revision running: each new task puts its pid into a folder of its revision.
+for i in $(seq 1 25); do
+	mkdir "$T/r$i"
+	taskdef app "pid=$T/r$i/\$(MUSTER_NODE)"
 	git -C "$T/manifests" commit -qam "r$i"
 	t=$(now_us)
 	git -C "$T/manifests" push -q origin HEAD:main
 	pushed=$(now_us)
-	until [ "$(psenv TEST_RUN="$RUN" MUSTER_TASK_DEFINITION | awk -v r="app:$((i + 1))" '$3 == r' | wc -l)" = 10 ]; do :; done
+	await "$T/r$i" 10
 	e=$(now_us)
 	echo $((e - t)) >> "$T/push-all"
-	echo $((e - pushed)) >> "$T/push-after"
+	echo $((e > pushed ? e - pushed : 0)) >> "$T/push-after"
 	muster wait --timeout 30s > /dev/null
 done
 ms() { awk '{ printf "%.1f", $1 / 1000 }'; }
@@ -51,16 +51,21 @@ row '  floor: a bare git read' "$(quantile 0.5 < "$T/git-read" | ms)" "$(quantil
 row '  floor: fork+exec of ten such tasks' "$(quantile 0.5 < "$T/fork" | ms)" "$(quantile 0.99 < "$T/fork" | ms)" ms ''
 
 # 100 tasks: ten services on ten nodes.
+mkdir "$T/running"
+taskdef app "pid=$T/running/\$(MUSTER_NODE).\$(MUSTER_SERVICE)"
 for i in $(seq 1 9); do service "svc$i" app 'deploymentConfiguration: {minimumHealthyPercent: 0}'; done
 push "ten services"
-hundred() { [ "$(tasks | wc -l)" = 100 ]; }
+hundred() { [ "$(find "$T/running" -type f ! -name '.*' | wc -l)" = 100 ]; }
 wait_for 60 hundred || { log_tail; exit 1; }
 muster wait --timeout 60s > /dev/null
 while read -r pid start node service _; do
+	exec 3< <(await "$T/running" = "$node.$service")
+	read -r _ <&3 # it watches
 	t=$(now_us)
 	kill -9 "$pid"
-	until psenv TEST_RUN="$RUN" MUSTER_NODE MUSTER_SERVICE | grep -v "^$pid " | grep -q " $node $service\$"; do :; done
+	read -r _ <&3 # until it has ended
 	e=$(now_us)
+	exec 3<&-
 	echo $((e - t)) >> "$T/restart"
 done < <(tasks)
 row 'killed task -> running again (100 tasks)' "$(quantile 0.5 < "$T/restart" | ms)" "$(quantile 0.99 < "$T/restart" | ms)" ms '30'
