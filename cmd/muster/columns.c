@@ -142,18 +142,21 @@ const struct column node_columns[] = {
 
 TEXT_CELL(last_status_cell, "lastStatus")
 TEXT_CELL(health_cell, "healthStatus")
-COUNT_CELL(restarts_cell, "restarts")
+
+CELL(restarts_cell)
+{
+	return task_stopped(row->json) ? NULL : count_at(arena, row->json, "restarts");
+}
 
 CELL(task_id_cell)
 {
 	const char *id = last_part(text_at(row->json, "taskArn"));
-	return arena_strndup(arena, id ? id : "-", id ? strnlen(id, TASK_ID_SHOWN) : 1);
+	return id && *id ? arena_strndup(arena, id, strnlen(id, TASK_ID_SHOWN)) : NULL;
 }
 
 CELL(task_service_cell)
 {
-	const char *group = text_at(row->json, "group");
-	return group && strncmp(group, "service:", 8) == 0 ? group + 8 : group;
+	return task_service(row->json);
 }
 
 CELL(task_revision_cell)
@@ -163,6 +166,8 @@ CELL(task_revision_cell)
 
 CELL(task_ready_cell)
 {
+	if (task_stopped(row->json))
+		return NULL;
 	return json_is_true(json_object_get(row->json, "ready"))    ? "yes"
 	       : json_is_true(json_object_get(row->json, "failed")) ? "failed"
 								    : "no";
@@ -173,11 +178,28 @@ CELL(task_pid_cell)
 	return text_at(json_array_get(json_object_get(row->json, "containers"), 0), "runtimeId");
 }
 
+/* Of the essential container that ended first there is no mark: the first that failed speaks. */
+CELL(task_exit_cell)
+{
+	const char *found = NULL;
+	size_t i;
+	json_t *container;
+	json_array_foreach(json_object_get(row->json, "containers"), i, container)
+	{
+		const char *code = count_at(arena, container, "exitCode");
+		if (code && (!found || strcmp(found, "0") == 0))
+			found = code;
+	}
+	return found;
+}
+
+TEXT_CELL(stopped_at_cell, "stoppedAt")
+
 CELL(task_reason_cell)
 {
 	const char *reason = text_at(row->json, "stoppedReason");
 	const char *wait = count_at(arena, row->json, "restartInSeconds");
-	if (!wait)
+	if (!wait || task_stopped(row->json))
 		return reason ? reason : "";
 	return arena_printf(arena, "%s%srestart in %s s", reason ? reason : "", reason ? "; " : "",
 			    wait);
@@ -194,6 +216,18 @@ const struct column task_columns[] = {
 	{ .header = "REVISION", .cell = task_revision_cell },
 	{ .header = "RESTARTS", .cell = restarts_cell },
 	{ .header = "PID", .cell = task_pid_cell, .wide = true },
+	{ .header = "STOPPED", .cell = stopped_at_cell, .wide = true },
+	{ .header = "EXIT", .cell = task_exit_cell },
+	{ .header = "REASON", .cell = task_reason_cell },
+	{ .header = NULL },
+};
+
+const struct column stopped_columns[] = {
+	{ .header = "TASK", .cell = task_id_cell },
+	{ .header = "NODE", .cell = name_cell },
+	{ .header = "REVISION", .cell = task_revision_cell },
+	{ .header = "STOPPED", .cell = stopped_at_cell },
+	{ .header = "EXIT", .cell = task_exit_cell },
 	{ .header = "REASON", .cell = task_reason_cell },
 	{ .header = NULL },
 };

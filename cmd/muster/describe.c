@@ -6,8 +6,9 @@
 
 #include "get.h"
 
-#define LABEL_WIDTH  19
-#define EVENTS_SHOWN 10
+#define LABEL_WIDTH	 19
+#define EVENTS_SHOWN	 10
+#define TAIL_LINES_SHOWN 3 /* of stderr, in lists */
 
 struct describe {
 	struct cli *cli;
@@ -84,27 +85,105 @@ static void events(struct describe *d, const json_t *doc)
 		   EVENTS_SHOWN);
 }
 
-static void tasks(struct describe *d, const char *title, const json_t *list, const struct doc *node)
+static void rows_table(struct describe *d, const struct column *columns, const struct rows *rows,
+		       struct buf *out)
 {
 	const char *headers[COLUMNS_MAX];
+	const struct column *shown[COLUMNS_MAX];
 	struct report_table table = { .headers = headers };
+	for (; columns->header; columns++) {
+		if (columns->wide)
+			continue;
+		headers[table.columns] = columns->header;
+		shown[table.columns++] = columns;
+	}
+	for (size_t i = 0; i < rows->items.len; i++)
+		for (size_t c = 0; c < table.columns; c++)
+			*vec_push(&table.cells) =
+				shown[c]->cell(&d->cli->arena, &rows->items.items[i]);
+	report_table(&table, terminal_width(), out);
+	vec_release(&table.cells);
+}
+
+static void tasks(struct describe *d, const json_t *list, const struct doc *node)
+{
+	struct rows rows = { 0 };
 	size_t i;
 	json_t *task;
-	if (json_array_size(list) == 0)
+	json_array_foreach(list, i, task) * vec_push(&rows.items) =
+		(struct row){ .cluster = node->cluster, .name = node->name, .json = task };
+	if (rows.items.len) {
+		section(d, "Tasks");
+		rows_table(d, task_columns, &rows, &d->out);
+	}
+	vec_release(&rows.items);
+}
+
+/* What a task printed, its last `max` lines, with nothing in it that a terminal would obey. */
+static void add_tail(struct describe *d, const char *tail, size_t max, const char *indent)
+{
+	const char *end = tail + strlen(tail);
+	while (end > tail && end[-1] == '\n')
+		end--;
+	const char *start = end;
+	while (start > tail && (start[-1] != '\n' || --max > 0))
+		start--;
+	for (bool fresh = true; start < end; start++) {
+		unsigned char c = (unsigned char)*start;
+		if (fresh)
+			buf_adds(&d->out, indent);
+		fresh = c == '\n';
+		buf_addc(&d->out, (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : *start);
+	}
+	if (end > tail)
+		buf_addc(&d->out, '\n');
+}
+
+/* Rows of a table, each with what the task said last, unless the one above it said the same. */
+static void stopped_tasks(struct describe *d, const struct rows *rows)
+{
+	struct buf table = { 0 };
+	const char *before = "";
+	if (rows->items.len == 0)
 		return;
-	while (task_columns[table.columns].header) {
-		headers[table.columns] = task_columns[table.columns].header;
-		table.columns++;
+	section(d, "Stopped tasks");
+	rows_table(d, stopped_columns, rows, &table);
+	const char *line = buf_str(&table);
+	for (size_t i = 0; *line; i++) { /* the first line is that of the headers */
+		size_t len = strcspn(line, "\n") + 1;
+		buf_add(&d->out, line, len);
+		line += len;
+		const char *tail =
+			i ? text_at(rows->items.items[i - 1].json, "stderrTail") : before;
+		if (tail && strcmp(tail, before) != 0)
+			add_tail(d, tail, TAIL_LINES_SHOWN, "  | ");
+		before = tail ? tail : "";
 	}
-	json_array_foreach(list, i, task)
-	{
-		struct row row = { .cluster = node->cluster, .name = node->name, .json = task };
-		for (size_t c = 0; c < table.columns; c++)
-			*vec_push(&table.cells) = task_columns[c].cell(&d->cli->arena, &row);
-	}
-	section(d, title);
-	report_table(&table, terminal_width(), &d->out);
-	vec_release(&table.cells);
+	buf_release(&table);
+}
+
+static void stopped_of_service(struct describe *d, const struct doc *service)
+{
+	struct rows all = { 0 }, shown = { 0 };
+	const char *name = arena_printf(&d->cli->arena, "%s/%s", service->cluster, service->name);
+	if (tasks_collect(d->status, name, NULL, TASKS_STOPPED, &all))
+		for (size_t i = 0; i < all.items.len && i < STOPPED_SHOWN; i++)
+			*vec_push(&shown.items) = all.items.items[i];
+	stopped_tasks(d, &shown);
+	vec_release(&shown.items);
+	vec_release(&all.items);
+}
+
+static void stopped_of_node(struct describe *d, const struct doc *node)
+{
+	struct rows rows = { 0 };
+	size_t i;
+	json_t *task;
+	json_array_foreach(json_object_get(node->json, "stoppedTasks"), i, task) *
+		vec_push(&rows.items) =
+		(struct row){ .cluster = node->cluster, .name = node->name, .json = task };
+	stopped_tasks(d, &rows);
+	vec_release(&rows.items);
 }
 
 /* --- the four ----------------------------------------------------------------------------------
@@ -113,7 +192,6 @@ static void tasks(struct describe *d, const char *title, const json_t *list, con
 static void describe_service(struct describe *d, const struct doc *doc)
 {
 	static const char *const rows[][2] = {
-
 		{ "Status:", "status" },	  { "Task definition:", "taskDefinition" },
 		{ "Desired:", "desiredCount" },	  { "Running:", "runningCount" },
 		{ "Ready:", "readyCount" },	  { "Pending:", "pendingCount" },
@@ -127,8 +205,10 @@ static void describe_service(struct describe *d, const struct doc *doc)
 	static const char *const deployment_keys[] = {
 		"id", "status", "taskDefinition", "runningCount", "failedTasks", "rolloutState"
 	};
-	static const char *const lag_headers[] = { "NODE", "REASON", "STATUS", "MESSAGE" };
-	static const char *const lag_keys[] = { "node", "reason", "lastStatus", "message" };
+	static const char *const lag_headers[] = { "NODE", "REASON", "STATUS", "RESTARTS",
+						   "MESSAGE" };
+	static const char *const lag_keys[] = { "node", "reason", "lastStatus", "restarts",
+						"message" };
 	size_t i;
 	json_t *item;
 	field(d, "Name:", doc->name);
@@ -142,13 +222,13 @@ static void describe_service(struct describe *d, const struct doc *doc)
 		   deployment_keys, ARRAY_LEN(deployment_headers), SIZE_MAX);
 	list_table(d, "Not converged", json_object_get(doc->json, "notConverged"), lag_headers,
 		   lag_keys, ARRAY_LEN(lag_headers), SIZE_MAX);
+	stopped_of_service(d, doc);
 	events(d, doc->json);
 }
 
 static void describe_node(struct describe *d, const struct doc *doc)
 {
 	static const char *const rows[][2] = {
-
 		{ "Status:", "status" },
 		{ "Connected:", "agentConnected" },
 		{ "Registered:", "registeredAt" },
@@ -168,8 +248,8 @@ static void describe_node(struct describe *d, const struct doc *doc)
 	field(d, "CPU units:", count_at(&d->cli->arena, registration, "cpu"));
 	field(d, "Memory, MiB:", count_at(&d->cli->arena, registration, "memory"));
 	conditions(d, doc->json);
-	tasks(d, "Tasks", json_object_get(doc->json, "tasks"), doc);
-	tasks(d, "Stopped tasks", json_object_get(doc->json, "stoppedTasks"), doc);
+	tasks(d, json_object_get(doc->json, "tasks"), doc);
+	stopped_of_node(d, doc);
 	list_table(d, "Attributes", json_object_get(doc->json, "attributes"), attribute_headers,
 		   attribute_keys, ARRAY_LEN(attribute_headers), SIZE_MAX);
 }
@@ -181,17 +261,6 @@ static void describe_taskdef(struct describe *d, const struct doc *doc)
 	report_yaml(json_object_get(doc->json, "taskDefinition"), &d->out);
 	list_table(d, "Revisions", json_object_get(doc->json, "revisions"), headers, keys,
 		   ARRAY_LEN(headers), SIZE_MAX);
-}
-
-/* What a task printed, with nothing in it that a terminal would obey. */
-static void add_tail(struct describe *d, const char *tail)
-{
-	buf_adds(&d->out, "\nLast lines of stderr\n");
-	for (; *tail; tail++) {
-		unsigned char c = (unsigned char)*tail;
-		buf_addc(&d->out, (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? '?' : *tail);
-	}
-	buf_addc(&d->out, '\n');
 }
 
 static void print_task(struct describe *d, const struct doc *node, const json_t *task)
@@ -224,8 +293,10 @@ static void print_task(struct describe *d, const struct doc *node, const json_t 
 	fields(d, task, rows);
 	list_table(d, "Containers", json_object_get(task, "containers"), headers, keys,
 		   ARRAY_LEN(headers), SIZE_MAX);
-	if (tail && *tail)
-		add_tail(d, tail);
+	if (tail && *tail) {
+		section(d, "Last lines of stderr");
+		add_tail(d, tail, SIZE_MAX, "");
+	}
 }
 
 /* By the beginning of its id, running or stopped. */

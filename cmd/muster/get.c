@@ -22,7 +22,7 @@ static const struct flag flags[] = {
 	{ "filter", FLAG_STRING, .value = "EXPR",
 	  .help = "only nodes, or tasks on nodes, that match a cluster query expression",
 	  .offset = offsetof(typeof(options), filter) },
-	{ "stopped", FLAG_BOOL, .help = "of tasks: the ones that stopped last",
+	{ "stopped", FLAG_BOOL, .help = "of tasks: only the ones that stopped",
 	  .offset = offsetof(typeof(options), stopped) },
 };
 
@@ -66,65 +66,11 @@ static bool take_taskdefs(struct status *status, const char *name, struct world_
 	return take_docs(status, DOC_TASKDEF, name, NULL, rows);
 }
 
-/* A task is asked for by its service, CLUSTER/SERVICE, or the beginning of its id. */
-static bool task_wanted(const struct doc *node, const json_t *task, const char *name)
-{
-	if (!name)
-		return true;
-	const char *slash = strchr(name, '/'), *service = slash ? slash + 1 : name;
-	size_t len = slash ? (size_t)(slash - name) : 0;
-	if (slash && (strlen(node->cluster) != len || memcmp(node->cluster, name, len) != 0))
-		return false;
-	const char *group = text_at(task, "group"), *id = last_part(text_at(task, "taskArn"));
-	if (group && strncmp(group, "service:", 8) == 0 && strcmp(group + 8, service) == 0)
-		return true;
-	return id && strlen(service) >= TASK_ID_SHOWN && strncmp(id, service, strlen(service)) == 0;
-}
-
-static int by_group_node(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-	const char *gx = text_at(x->json, "group"), *gy = text_at(y->json, "group");
-	int order = strcmp(x->cluster, y->cluster);
-	if (order == 0)
-		order = strcmp(gx ? gx : "", gy ? gy : "");
-	return order ? order : strcmp(x->name, y->name);
-}
-
-static bool service_exists(struct status *status, const char *name)
-{
-	const struct docs *services = status_docs(status, DOC_SERVICE);
-	for (size_t i = 0; services && i < services->items.len; i++)
-		if (strcmp(services->items.items[i].name, last_part(name)) == 0)
-			return true;
-	return false;
-}
-
 static bool take_tasks(struct status *status, const char *name, struct world_filter *filter,
 		       struct rows *rows)
 {
-	const struct docs *nodes = status_docs(status, DOC_NODE);
-	for (size_t n = 0; nodes && n < nodes->items.len; n++) {
-		const struct doc *node = &nodes->items.items[n];
-		if (filter && !world_filter_match(filter, node->json))
-			continue;
-		size_t i;
-		json_t *task;
-		const char *list = options.stopped ? "stoppedTasks" : "tasks";
-		json_array_foreach(json_object_get(node->json, list), i, task)
-		{
-			if (task_wanted(node, task, name))
-				*vec_push(&rows->items) = (struct row){ .cluster = node->cluster,
-									.name = node->name,
-									.json = task };
-		}
-	}
-	if (rows->items.len)
-		qsort(rows->items.items, rows->items.len, sizeof(*rows->items.items),
-		      by_group_node);
-	if (nodes && name && rows->items.len == 0 && !service_exists(status, name))
-		return complain("no service '%s', nor a task with such an id", name);
-	return nodes != NULL;
+	unsigned which = options.stopped ? TASKS_STOPPED : TASKS_PRESENT | TASKS_STOPPED;
+	return tasks_collect(status, name, filter, which, rows);
 }
 
 /* A line by itself, so that a cut one harms no other. */
@@ -211,7 +157,7 @@ static void print_table(struct cli *cli, const struct resource *resource, const 
 	}
 	struct report_table table = { .headers = headers, .columns = columns };
 	for (size_t i = 0; i < rows->items.len; i++)
-		for (size_t c = 0; c < columns; c++)
+		for (size_t c = 0; c < columns && task_recent(rows, i); c++)
 			*vec_push(&table.cells) =
 				shown[c]->cell(&cli->arena, &rows->items.items[i]);
 	struct buf out = { 0 };

@@ -17,12 +17,26 @@ struct rows {
 	VEC(json_t *) owned;
 };
 
+/*
+ * tasks.c: the tasks of all nodes, or of those that the filter matches. A task is asked for by its
+ * service, CLUSTER/SERVICE, or the beginning of its id. By service; those that are there come
+ * first, by node, then those that stopped, newest first. False: said on stderr why not.
+ */
+enum { TASKS_PRESENT = 1, TASKS_STOPPED = 2 };
+bool tasks_collect(struct status *status, const char *name, struct world_filter *filter,
+		   unsigned which, struct rows *rows);
+bool task_stopped(const json_t *task);
+const char *task_service(const json_t *task); /* NULL: of none */
+/* Of the newest STOPPED_SHOWN stopped tasks of its service? rows: as tasks_collect() gives them. */
+#define STOPPED_SHOWN 10
+bool task_recent(const struct rows *rows, size_t i);
+
 struct column {
 	const char *header; /* NULL ends a table of columns */
 	const char *(*cell)(struct arena *arena, const struct row *row);
 	bool wide; /* only with -o wide */
 };
-extern const struct column service_columns[], node_columns[], task_columns[], taskdef_columns[],
-	event_columns[];
+extern const struct column service_columns[], node_columns[], task_columns[], stopped_columns[],
+	taskdef_columns[], event_columns[];
 
 #endif

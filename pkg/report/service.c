@@ -207,8 +207,12 @@ static json_t *lagging_json(const struct control *c, const struct service_state 
 		put_int(item, "runningRevision", cell->fact.running_revision);
 	if (task) {
 		put_text(item, "lastStatus", task_status_name(task->last_status));
+		put_int(item, "restarts", task->restarts);
 		put_text(item, "message", task->reason);
 	}
+	if (task && task->restart_in_ms)
+		put_textf(item, "message", "%s%srestart in %u s", task->reason ? task->reason : "",
+			  task->reason ? "; " : "", (task->restart_in_ms + 999) / 1000);
 	return item;
 }
 

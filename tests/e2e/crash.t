@@ -17,13 +17,16 @@ kill -9 "${old%% *}"
 back() { now=$(tasks_of app); [ -n "$now" ] && [ "$now" != "$old" ]; }
 wait_for 5 back
 ok $? "a killed task is back"
-crashes() { muster get tasks -o json | jq -e '[.tasks[] | select(.group == "service:crash")] | length >= 3'; }
+crashes() { muster get tasks crash -o json | jq -e '[.tasks[] | select(.lastStatus == "STOPPED")] | length >= 3'; }
 wait_for 15 crashes
 ok $? "the crash loop is visible as stopped tasks"
+is "$(muster get tasks crash -o json | jq -c '[.tasks[] | select(.lastStatus == "STOPPED")
+	| {stopCode, code: .containers[0].exitCode, reason: (.stoppedReason | length > 0)}] | unique')" \
+	'[{"stopCode":"EssentialContainerExited","code":3,"reason":true}]' "each with code and reason"
+like "$(muster get tasks crash)" 'STOPPED .* 3 +Essential container' "in the table too"
 out=$(muster describe service crash)
-like "$out" 'EssentialContainerExited|Essential container' "with the reason"
-like "$out" '(exit|Exit).*3' "and the exit code"
-backoff() { muster describe service crash | grep -qiE 'restart(s|ed)? *(in|[0-9])|back-?off|restarts'; }
+like "$out" '^[0-9a-f]{8} +n1 +crash:1 +20[0-9TZ:-]+ +3 +Essential container' "and in the service's description"
+backoff() { muster describe service crash | grep -qE '^n1 +TaskFailing +PENDING +[0-9]+ .*restart in [0-9]+ s'; }
 wait_for 10 backoff
 ok $? "and the back-off"
 is "$(jq -rs '[.[] | select(.service == "crash")] | length > 0' "$MUSTER_STATUS/events.jsonl")" true "events tell of it"
