@@ -24,8 +24,7 @@ static const struct {
 				 "  requiresCompatibilities: [PROCESS]\n"
 				 "  containerDefinitions:\n"
 				 "    - name: heartbeat\n"
-				 "      command: [sh, -c, 'while :; do echo \"$MUSTER_NODE is "
-				 "alive\"; sleep 5; done']\n" },
+				 "      command: [sh, -c, 'while date; do sleep 5; done']\n" },
 	{ "heartbeat-service.yaml", "apiVersion: muster/v1\n"
 				    "kind: DaemonService\n"
 				    "metadata:\n"

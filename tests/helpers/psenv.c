@@ -1,8 +1,8 @@
 /*
- * psenv NAME=VALUE [NAME...]: print every process that has NAME=VALUE in its environment: its pid, its
- * start time (field 22 of /proc/PID/stat: pid and start time together are one process), and the values
- * of the other NAMEs ("-" where there is none). Zombies are left out. For tests that count tasks from
- * outside.
+ * psenv NAME=VALUE [NAME...]: print every process that has NAME=VALUE in its environment: its pid,
+ * its start time (field 22 of /proc/PID/stat: pid and start time together are one process), and the
+ * values of the other NAMEs ("-" where there is none). Zombies are left out. For tests that count
+ * tasks from outside.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -48,6 +48,23 @@ static int has(ssize_t len, const char *pair)
 	return 0;
 }
 
+/* Field 22 of stat, 0 where it does not read; and field 3. The name in field 2 may hold anything.
+ */
+static unsigned long long started(char *state)
+{
+	const char *p = strrchr(stat_text, ')');
+	*state = 0;
+	if (!p || p[1] != ' ')
+		return 0;
+	*state = p[2];
+	for (int field = 2; field < 22; field++) {
+		p = strchr(p + 1, ' ');
+		if (!p)
+			return 0;
+	}
+	return strtoull(p + 1, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	DIR *proc = opendir("/proc");
@@ -60,14 +77,9 @@ int main(int argc, char **argv)
 		if (len <= 0 || !has(len, argv[1]) ||
 		    slurp(e->d_name, "stat", stat_text, sizeof(stat_text)) <= 0)
 			continue;
-		const char *p = strrchr(stat_text, ')');
-		char state = 0;
-		unsigned long long start = 0;
-		if (!p || sscanf(p + 2,
-				 "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-				 "%*d %*d %*d %llu",
-				 &state, &start) != 2 ||
-		    state == 'Z' || state == 'X')
+		char state;
+		unsigned long long start = started(&state);
+		if (state == 'Z' || state == 'X' || !start)
 			continue;
 		printf("%s %llu", e->d_name, start);
 		for (int i = 2; i < argc; i++) {

@@ -13,6 +13,7 @@
  *   fds              the numbers of its open descriptors on stdout
  *   wait=FILE        until FILE exists      label=TEXT     nothing: makes two commands differ
  *   term-ms=MS       take so long to end on SIGTERM
+ *   alone=DIR        a line into DIR/doubles when another task of our service on our node lives
  * Files are put in place whole (rename).
  */
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -193,6 +195,26 @@ static void do_fds(const char *value)
 	do_out(".");
 }
 
+/* A lock for as long as we live: no look from outside misses a double, however short. */
+static void do_alone(const char *dir)
+{
+	char path[4096], line[512];
+	snprintf(path, sizeof(path), "%s/%s~%s", dir, getenv("MUSTER_NODE"),
+		 getenv("MUSTER_SERVICE"));
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		_exit(95);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return;
+	int n = snprintf(line, sizeof(line), "%s/%s %s %d\n", getenv("MUSTER_NODE"),
+			 getenv("MUSTER_SERVICE"), getenv("MUSTER_TASK"), getpid());
+	snprintf(path, sizeof(path), "%s/doubles", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (fd < 0 || write(fd, line, (size_t)n) != n)
+		_exit(94);
+	close(fd);
+}
+
 static void do_wait(const char *path)
 {
 	while (access(path, F_OK) < 0)
@@ -213,6 +235,7 @@ static const struct {
 	{ "eat", do_eat },	 { "nofile", do_nofile },
 	{ "fds", do_fds },	 { "wait", do_wait },
 	{ "label", do_nothing }, { "term-ms", do_term_ms },
+	{ "alone", do_alone },
 };
 
 static void obey(const char *word)
