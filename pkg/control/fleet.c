@@ -186,7 +186,7 @@ void fleet_node_changed(struct control *c, struct node_record *n)
 /* --- (service, node) facts
  * ------------------------------------------------------------------------- */
 
-static enum plan_seen seen_of(const struct wire_task *t)
+enum plan_seen task_seen(const struct wire_task *t)
 {
 	if (t->failed)
 		return PLAN_SEEN_FAILED;
@@ -213,7 +213,8 @@ void fleet_fact(struct control *c, struct node_record *n, struct service_state *
 				    n->observed.seen >= a->assigned_number;
 	}
 	if (t) {
-		fact.seen = seen_of(t);
+		fact.seen = task_seen(t);
+		fact.still_running = t->last_status == TASK_RUNNING;
 		fact.running = t->target;
 		/* The same content may have had another number when the task was started. */
 		fact.running_revision = a && digest_equal(&t->target, &a->content->target)

@@ -263,6 +263,8 @@ struct control {
 /* Health of one observed task of a service on a node, or NULL. */
 const struct wire_task *node_observed_task(const struct node_record *node,
 					   const struct service_state *service);
+/* What the planner is told of an observed task. */
+enum plan_seen task_seen(const struct wire_task *task);
 const struct assignment *node_assignment(const struct node_record *node,
 					 const struct service_state *service);
 bool node_lagging(const struct node_record *node, int64_t now_ms);

@@ -34,7 +34,8 @@ static unsigned tally_observed(const struct service *s, const struct cell *c)
 {
 	bool waits = c->seen == PLAN_SEEN_PENDING || (c->assigned && c->seen == PLAN_SEEN_NONE);
 	bool updated = c->assigned && c->assigned == s->target && c->acknowledged;
-	return (is_alive(c) ? BIT(TALLY_RUNNING) : 0) | (waits ? BIT(TALLY_PENDING) : 0) |
+	return (is_alive(c) || c->still_running ? BIT(TALLY_RUNNING) : 0) |
+	       (waits ? BIT(TALLY_PENDING) : 0) |
 	       (c->seen == PLAN_SEEN_FAILED ? BIT(TALLY_FAILED) : 0) |
 	       (updated ? BIT(TALLY_UPDATED) : 0) | (updated && is_done(c) ? BIT(TALLY_READY) : 0);
 }

@@ -91,6 +91,7 @@ struct plan_cell planner_cell(const struct planner *p, plan_service_id service, 
 			  .broken_before = c->broken_before,
 			  .acknowledged = c->acknowledged,
 			  .seen = c->seen,
+			  .still_running = c->still_running,
 			  .running = running->digest,
 			  .running_revision = running->revision },
 	};

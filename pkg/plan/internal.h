@@ -54,6 +54,7 @@ struct cell {
 	uint16_t broken_before : 1;
 	uint16_t acknowledged : 1;
 	uint16_t desired : 1;
+	uint16_t still_running : 1; /* though PLAN_SEEN_FAILED */
 };
 _Static_assert(sizeof(struct cell) == 16, "a million cells are 16 MB");
 _Static_assert(TALLY_COUNT <= 16 && PLAN_REASON_COUNT <= 32, "they fit into their bits");

@@ -105,6 +105,7 @@ struct plan_fact {
 	bool broken_before;
 	bool acknowledged; /* seen >= the number with which it was assigned */
 	enum plan_seen seen;
+	bool still_running;    /* PLAN_SEEN_FAILED, but it runs: for plan_counts.running alone */
 	struct digest running; /* what the observed task is */
 	uint32_t running_revision;
 };

@@ -314,5 +314,6 @@ void planner_fact_set(struct planner *p, plan_service_id service, plan_node_id n
 	c->broken_before = c->assigned && fact->broken_before;
 	c->acknowledged = c->assigned && fact->acknowledged;
 	c->seen = (uint16_t)fact->seen & 7;
+	c->still_running = fact->seen == PLAN_SEEN_FAILED && fact->still_running;
 	node_dirty(p, node, DIRTY_FIT);
 }

@@ -26,15 +26,9 @@ static const struct wire_task *task_of(const struct agent_view *v,
 	return best;
 }
 
-static enum plan_seen seen_of(const struct wire_task *t)
+static enum plan_seen seen_of(const struct wire_task *task)
 {
-	if (!t || t->last_status == TASK_STOPPED)
-		return PLAN_SEEN_NONE;
-	if (t->failed || t->health == HEALTH_UNHEALTHY)
-		return PLAN_SEEN_FAILED;
-	if (t->last_status != TASK_RUNNING)
-		return PLAN_SEEN_PENDING;
-	return t->ready ? PLAN_SEEN_READY : PLAN_SEEN_RUNNING;
+	return task ? task_seen(task) : PLAN_SEEN_NONE;
 }
 
 static json_t *agent_assignment(const struct agent_view *v, const struct wire_desired_task *want)
@@ -125,8 +119,8 @@ static json_t *agent_placement(const struct wire_desired_task *want, struct aren
 
 static json_t *agent_service(const struct agent_view *v, const struct wire_desired_task *want)
 {
-	enum plan_seen seen = seen_of(task_of(v, want));
-	bool running = seen == PLAN_SEEN_RUNNING || seen == PLAN_SEEN_READY;
+	const struct wire_task *task = task_of(v, want);
+	enum plan_seen seen = seen_of(task);
 	json_t *doc = json_object(), *conditions = json_array(), *ready = json_object();
 	put_text(doc, "apiVersion", "muster/v1");
 	put_text(doc, "kind", "ServiceStatus");
@@ -136,7 +130,7 @@ static json_t *agent_service(const struct agent_view *v, const struct wire_desir
 	put_text(doc, "status", "ACTIVE");
 	put_textf(doc, "taskDefinition", "%s:%u", want->family, want->revision);
 	put_int(doc, "desiredCount", 1);
-	put_int(doc, "runningCount", running);
+	put_int(doc, "runningCount", task && task->last_status == TASK_RUNNING);
 	put_int(doc, "pendingCount", seen == PLAN_SEEN_PENDING || seen == PLAN_SEEN_NONE);
 	put_int(doc, "readyCount", seen == PLAN_SEEN_READY);
 	put_int(doc, "failedCount", seen == PLAN_SEEN_FAILED);

@@ -366,6 +366,13 @@ static void counts_are_those_of_ecs_and_more(void **state UNUSED)
 	assert_int_equal(c.attribute_absent, 1);
 	assert_int_equal(c.in_flight, 0);
 	assert_int_equal(c.budget, 1);
+	struct plan_fact fact = planner_cell(w->planner, sid(w, "web"), nid(w, "p2")).fact;
+	fact.still_running = true; /* it counts as running, and as nothing else than before */
+	planner_fact_set(w->planner, sid(w, "web"), nid(w, "p2"), &fact);
+	assert_plan(w, "");
+	c.running++;
+	struct plan_counts d = counts(w);
+	assert_memory_equal(&c, &d, sizeof(c));
 	for (enum plan_reason r = 0; r < PLAN_REASON_COUNT; r++)
 		assert_non_null(plan_reason_name(r));
 	world_free(w);
