@@ -15,6 +15,7 @@
 
 #define READ_CHUNK_BYTES 4096
 #define TMP_PREFIX	 ".tmp-"
+#define LOCK_PAUSE_MS	 5
 
 void close_fd(int *fd)
 {
@@ -199,6 +200,21 @@ static bool is_still(int fd, int dir_fd, const char *name)
 	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
+/* Without `wait` no longer than FS_LOCK_PATIENCE_MS. */
+static bool lock(int fd, bool wait)
+{
+	struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000 };
+	int left = FS_LOCK_PATIENCE_MS / LOCK_PAUSE_MS;
+	while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK || left-- == 0)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 int fs_lock_at(int dir_fd, const char *name, bool wait, struct err *err)
 {
 	for (;;) {
@@ -207,11 +223,7 @@ int fs_lock_at(int dir_fd, const char *name, bool wait, struct err *err)
 			err_set(err, errno, "open '%s'", name);
 			return -1;
 		}
-		int rc;
-		do
-			rc = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
-		while (rc != 0 && errno == EINTR);
-		if (rc != 0) {
+		if (!lock(fd, wait)) {
 			err_set(err, errno, "lock '%s'", name);
 			close(fd);
 			return -1;

@@ -60,8 +60,10 @@ bool fs_list(const char *path, struct arena *arena, const char ***names, size_t 
 
 /*
  * flock(LOCK_EX) on path, made with mode 0600 when absent; held until the descriptor is closed.
- * -1: err; without waiting EWOULDBLOCK = another has it.
+ * -1: err; without waiting EWOULDBLOCK = another has it, and still had it after a moment: that of a
+ * program that was just killed is held on by a child of it between fork and exec.
  */
+#define FS_LOCK_PATIENCE_MS 1000
 int fs_lock(const char *path, struct err *err);
 int fs_lock_at(int dir_fd, const char *name, bool wait, struct err *err);
 

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -329,6 +330,23 @@ static void test_lock(void **state UNUSED)
 	assert_int_equal(err.code, ELOOP);
 }
 
+/* As a program that was killed while a child of it had not come to its exec yet. */
+static void test_lock_of_the_dying(void **state UNUSED)
+{
+	int fd = fs_lock(in_dir("lock"), &err);
+	assert_true(fd >= 0);
+	pid_t child = fork();
+	if (child == 0) {
+		nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+		_exit(0);
+	}
+	close(fd);
+	fd = fs_lock(in_dir("lock"), &err);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* Is pid waiting for a flock? */
 static bool waits_for_lock(pid_t pid)
 {
@@ -395,6 +413,7 @@ int main(void)
 		TEST(test_remove_tree_follows_no_link),
 		TEST(test_remove_tree_of_any_depth),
 		TEST(test_lock),
+		TEST(test_lock_of_the_dying),
 		TEST(test_waiting_for_a_lock),
 		TEST(test_system),
 	};
