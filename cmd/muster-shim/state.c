@@ -1,7 +1,9 @@
 /* What the shim leaves for the agent: ID.start and ID.exit.
  *
- * A record is renamed into place first and synced then: the agent acts on it at once, and what a
- * power cut leaves torn is no record (RECORD_TORN); nothing of the task lives then anyway. */
+ * A record is renamed into place first: the agent acts on it at once, and what a power cut leaves
+ * torn is no record (RECORD_TORN); nothing of the task lives then anyway. So the start is never
+ * waited for to be on disk: on a busy one that takes many seconds, in which nobody would read the
+ * task's output nor take a stop. The exit is, as the last thing the shim does. */
 #include "shim.h"
 
 #include <fcntl.h>
@@ -97,8 +99,7 @@ void state_write_start(struct shim *shim)
 	char from[NAME_BYTES], to[NAME_BYTES];
 	size_t len = encode(shim, "start", false, data, sizeof(data));
 	int fd = open_new(name_of(shim, ".", ".start", from));
-	if (put_file(fd, from, name_of(shim, "", ".start", to), data, len))
-		sync_both(fd);
+	put_file(fd, from, name_of(shim, "", ".start", to), data, len);
 	if (fd >= 0)
 		close(fd);
 }
