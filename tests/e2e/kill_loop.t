@@ -4,101 +4,133 @@
 . "$(dirname "$0")/lib.sh"
 KILLS=${KILLS:-320}
 SEED=${SEED:-$RANDOM}
+PATIENCE=40
 echo "# SEED=$SEED KILLS=$KILLS"
 RANDOM=$SEED
-new_repository
-NODES="n1 n2 n3"
-start_musterd
-for n in $NODES; do start_agent $n; done
-taskdef app
-service app app 'deploymentConfiguration: {minimumHealthyPercent: 0}'
-taskdef log
-service log log 'deploymentConfiguration: {minimumHealthyPercent: 0}'
-push "two services"
-all_there() { [ "$(tasks | awk '{ print $3 "/" $4 }' | sort -u | wc -l)" = 6 ] && [ "$(tasks | wc -l)" = 6 ]; }
-wait_for 30 all_there
-ok $? "six tasks run"
-[ "$FAILED" = 0 ] || log_tail
+NODES=(n1 n2 n3)
+SERVICES=(app log)
+TASKS=$((${#NODES[@]} * ${#SERVICES[@]}))
+mkdir "$T/alone" && : > "$T/alone/doubles" > "$T/ended"
+revision=0
+write_revision() { # Doubles are seen by the tasks themselves.
+	revision=$((revision + 1))
+	for s in "${SERVICES[@]}"; do taskdef "$s" "label=r$revision" "alone=$T/alone"; done
+}
 
-# Watches for doubles all the time: the same pair must be seen twice in two looks with the same processes
-# (a look is not one instant: a task may end and the next begin while /proc is read).
-watch_doubles() {
-	local last='' now
-	while :; do
-		now=$(tasks | awk '{ n[$3 "/" $4]++; p[$3 "/" $4] = p[$3 "/" $4] " " $1 "." $2 } END { for (i in n) if (n[i] > 1) print i p[i] }')
-		[ -n "$now" ] && [ "$now" = "$last" ] && echo "$now" >> "$T/doubles"
-		last=$now
+declare -A AGENT
+revive() { # as a service manager does; what was not killed should not have ended
+	local n
+	if gone "$MUSTERD"; then
+		[ -n "${killed[$MUSTERD]:-}" ] || ended_by_itself "musterd $MUSTERD"
+		start_musterd
+	fi
+	for n in "${NODES[@]}"; do
+		gone "${AGENT[$n]}" || continue
+		[ -n "${killed[${AGENT[$n]}]:-}" ] || ended_by_itself "the agent of $n ${AGENT[$n]}"
+		start_agent "$n"
+		AGENT[$n]=$(agent_pid "$n")
 	done
 }
-: > "$T/doubles"
-watch_doubles 2> /dev/null &
-watcher=$!
+declare -A killed
+ended_by_itself() { echo "$1 ended by itself (kills=$kills)" >> "$T/ended"; }
+kill_daemons() {
+	local pid
+	kill9 "$@"
+	for pid in "$@"; do killed[$pid]=1; done
+	kills=$((kills + $#))
+}
+# Each counts as a crash of its task: the third within a revision would wait for 2 s.
+kill_shim() {
+	local line victim start node service _ stat shim
+	mapfile -t line < <(tasks)
+	read -r victim start node service _ <<< "${line[$((RANDOM % TASKS))]:-}"
+	[ -n "$victim" ] && [ "${crashes[$node/$service]:-0}" -lt 2 ] || return
+	read -r stat 2> /dev/null < "/proc/$victim/stat" || return
+	read -r _ shim _ <<< "${stat##*) }"
+	[ "$(cat "/proc/$shim/comm" 2> /dev/null)" = muster-shim ] || return
+	kill -9 "$shim" 2> /dev/null || return
+	crashes[$node/$service]=$((${crashes[$node/$service]:-0} + 1))
+	victims[$victim.$start]=1
+	kills=$((kills + 1))
+}
 
-shim_of() { # the parent of a task's process
-	awk '{ print $4 }' "/proc/$1/stat" 2> /dev/null
+# All tasks there, each once, of the newest revision, and what was left without a shim gone.
+settled() {
+	local pid start node service definition _ count=0
+	declare -A seen
+	revive
+	while read -r pid start node service definition _; do
+		[ -z "${victims[$pid.$start]:-}" ] && [ "$definition" = "$service:$revision" ] || return 1
+		seen[$node/$service]=1
+		count=$((count + 1))
+	done < <(tasks)
+	[ $count = $TASKS ] && [ ${#seen[@]} = $TASKS ]
 }
-restarted_wrongly=0 kills=0 revision=0
-declare -A shim_kills
-revive() {
+processes() { tasks | awk '{ print $1 "." $2 }'; }
+tell() { # what there is, for who has to find out why
 	local n
-	gone "$MUSTERD" && start_musterd
-	for n in $NODES; do gone "$(agent_pid $n)" && start_agent $n; done
+	log_tail
+	tasks | sed 's/^/# /'
+	for n in "${NODES[@]}"; do
+		echo "# $n: agent ${AGENT[$n]} $(cat "/proc/${AGENT[$n]}/wchan" 2> /dev/null)"
+		ls -la --time-sort --full-time "$T/state/agents/$n/tasks" | head -40 | sed 's/^/# /'
+	done
+	ps -eo pid,ppid,stat,etimes,wchan:20,args | grep -E 'muster|testtask' | grep -v grep | sed 's/^/# /'
 }
+
+declare -A crashes victims
+kills=0 lost=0 restarted_wrongly=0
+new_repository
+start_musterd
+for n in "${NODES[@]}"; do
+	start_agent "$n"
+	AGENT[$n]=$(agent_pid "$n")
+done
+write_revision
+for s in "${SERVICES[@]}"; do service "$s" "$s" 'deploymentConfiguration: {minimumHealthyPercent: 0}'; done
+push "two services"
+wait_for $PATIENCE settled
+ok $? "six tasks run"
+[ "$FAILED" = 0 ] || tell
+
 while [ $kills -lt "$KILLS" ]; do
-	before=$(tasks | awk '{ print $1 "." $2 }')
-	pushed=0 shims=''
+	mapfile -t before < <(processes)
+	pushed='' victims=()
 	if [ $((RANDOM % 4)) = 0 ]; then # in the middle of a roll-out
-		revision=$((revision + 1))
-		taskdef app "label=r$revision"
-		taskdef log "label=r$revision"
-		shim_kills=()
+		write_revision
+		crashes=()
 		push "revision $revision"
 		pushed=1
-		sleep "0.0$((RANDOM % 10))"
+		nap "0.0$((RANDOM % 10))"
 	fi
 	for _ in 1 2 3; do
 		case $((RANDOM % 7)) in
-		0) kill9 "$MUSTERD" ;;
-		1 | 2) kill9 "$(agent_pid n$((RANDOM % 3 + 1)))" ;;
-		3 | 4)
-			# Each counts as a crash of its task: the third within a revision would wait for 2 s.
-			read -r victim _ node service _ < <(tasks | sed -n "$((RANDOM % 6 + 1))p")
-			key=${node:-}/${service:-}
-			if [ -n "${victim:-}" ] && [ "${shim_kills[$key]:-0}" -lt 2 ]; then
-				shim=$(shim_of "$victim")
-				if [ -n "$shim" ] && [ "$(cat "/proc/$shim/comm" 2> /dev/null)" = muster-shim ]; then
-					kill -9 "$shim" 2> /dev/null && shims="$shims $victim"
-					shim_kills[$key]=$((${shim_kills[$key]:-0} + 1))
-				fi
-			fi
-			;;
-		5) kill9 $(for n in $NODES; do agent_pid $n; done) ;;
-		6) kill9 "$MUSTERD" $(for n in $NODES; do agent_pid $n; done) ;;
+		0) kill_daemons "$MUSTERD" ;;
+		1 | 2) kill_daemons "${AGENT[n$((RANDOM % 3 + 1))]}" ;;
+		3 | 4) kill_shim ;;
+		5) kill_daemons "${AGENT[@]}" ;;
+		6) kill_daemons "$MUSTERD" "${AGENT[@]}" ;;
 		esac
-		kills=$((kills + 1))
-		[ $((RANDOM % 2)) = 0 ] && sleep "0.0$((RANDOM % 5))"
+		[ $((RANDOM % 2)) = 0 ] && nap "0.0$((RANDOM % 5))"
 		revive
 	done
-	wait_for 40 all_there || { log_tail; tasks | sed 's/^/# /'; break; }
-	if [ $pushed = 1 ]; then
-		wait_for 60 taskdefs_are app "app:$((revision + 1))"
-		wait_for 60 taskdefs_are log "log:$((revision + 1))"
-	else
-		# Without a push only tasks whose shim was killed may have changed.
-		now=$(tasks | awk '{ print $1 "." $2 }')
-		for p in $before; do
-			case " $shims " in *" ${p%.*} "*) continue ;; esac
-			grep -qx -- "$p" <<< "$now" || { restarted_wrongly=$((restarted_wrongly + 1)); echo "# $p was restarted (kills=$kills)"; }
-		done
+	if ! wait_for $PATIENCE settled; then
+		lost=$((lost + 1))
+		tell
+		break
 	fi
+	[ "$pushed" ] && continue
+	# Without a push only tasks whose shim was killed may have changed.
+	now=" $(processes | tr '\n' ' ')"
+	for p in "${before[@]}"; do
+		[ -n "${victims[$p]:-}" ] && continue
+		case $now in *" $p "*) continue ;; esac
+		restarted_wrongly=$((restarted_wrongly + 1))
+		echo "# $p was restarted (kills=$kills)"
+	done
 done
-kill $watcher
-wait $watcher 2> /dev/null
-wait_for 60 all_there
-ok $? "0 tasks lost after $kills kills"
-is "$(sort -u "$T/doubles" | wc -l)" 0 "0 tasks doubled"
-[ -s "$T/doubles" ] && sort -u "$T/doubles" | sed 's/^/# /'
-is "$restarted_wrongly" 0 "none restarted but those whose shim was killed"
-[ "$revision" = 0 ] || wait_for 60 taskdefs_are app "app:$((revision + 1))"
-ok $? "the last revision runs everywhere"
+is $lost 0 "0 tasks lost after $kills kills"
+is "$(cat "$T/alone/doubles")" "" "0 tasks doubled"
+is $restarted_wrongly 0 "none restarted but those whose shim was killed"
+is "$(cat "$T/ended")" "" "no daemon ended by itself"
 done_testing

@@ -43,13 +43,15 @@ done_testing() { echo "1..$TESTS"; }
 
 # wait_for SECONDS COMMAND...: until the command succeeds; false when the time is over.
 wait_for() {
-	local end=$(($(date +%s%N) + $1 * 1000000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
 	shift
 	until "$@" > /dev/null 2>&1; do
-		[ "$(date +%s%N)" -lt "$end" ] || return 1
-		sleep 0.02
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		nap 0.02
 	done
 }
+exec {NEVER}<> <(:)                             # nothing is ever to be read there
+nap() { read -rt "$1" -u "$NEVER"; return 0; } # sleep without a process
 
 # A task of this test: PID START NODE SERVICE TASKDEF TASK, a line each, sorted.
 tasks() { psenv TEST_RUN="$RUN" MUSTER_NODE MUSTER_SERVICE MUSTER_TASK_DEFINITION MUSTER_TASK | sort -k3,4; }
@@ -57,21 +59,23 @@ tasks_of() { tasks | awk -v s="$1" '$4 == s'; }
 task_nodes() { tasks_of "$1" | awk '{ print $3 }' | sort | tr '\n' ' ' | sed 's/ $//'; }
 nodes_are() { [ "$(task_nodes "$1")" = "$2" ]; }
 taskdefs_are() { [ "$(tasks_of "$1" | awk '{ print $5 }' | sort -u | tr '\n' ' ' | sed 's/ $//')" = "$2" ]; }
-# Ended, or a zombie that this shell has not waited for yet.
+# Ended, or a zombie that this shell has not waited for yet. The last thread counts: a killed program's
+# first one may be a zombie while another still ends, and holds its descriptors with their locks.
 gone() {
-	local stat
+	local stat threads
 	read -r stat 2> /dev/null < "/proc/$1/stat" || return 0
-	case ${stat##*) } in Z* | X*) return 0 ;; esac
-	return 1
+	case ${stat##*) } in Z* | X*) ;; *) return 1 ;; esac
+	threads=("/proc/$1/task/"*)
+	[ ${#threads[@]} -le 1 ]
 }
 # kill -9 all at once, then wait until they have ended.
 kill9() {
 	local pid
 	kill -9 "$@" 2> /dev/null
-	for pid in "$@"; do until gone "$pid"; do :; done; done
+	for pid in "$@"; do until gone "$pid"; do nap 0.001; done; done
 }
 
-log_tail() { tail -n 20 "$T"/*.log 2> /dev/null | sed 's/^/# /'; }
+log_tail() { for f in "$T"/*.log; do echo "# $f"; tail -n 6 "$f" | cut -c1-200 | sed "s/^/# /"; done; }
 
 start_musterd() { # [FLAG]...: follows $T/fleet.git
 	musterd --source "$T/fleet.git" "$@" >> "$T/musterd.log" 2>&1 &
@@ -87,7 +91,7 @@ start_agent() { # NODE [FLAG]...
 	echo $! >> "$PIDS"
 	disown
 }
-agent_pid() { cat "$T/agent-$1.pid"; }
+agent_pid() { echo "$(< "$T/agent-$1.pid")"; }
 
 new_repository() { # an empty bare repository, and a clone of it in $T/manifests
 	git init -q --bare "$T/fleet.git"
