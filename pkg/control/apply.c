@@ -182,7 +182,7 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	uint64_t serial = file_cache_serial(c->cache, object->path);
 	bool same_spec = s->spec && s->spec_serial == serial &&
 			 s->spec_pos.line == spec->pos.line && s->spec_pos.col == spec->pos.col;
-	if (same_spec && !r.stalled && !s->stalled && s->content == r.content &&
+	if (same_spec && r.content && !s->stalled && s->content == r.content &&
 	    s->planned_revision == r.content->revision) {
 		arena_release(&arena);
 		return;

@@ -93,10 +93,9 @@ static void settle(struct control *c, struct node_record *n)
 	drop_assignments(c, n);
 	assign_as_observed(c, n);
 	n->put_digest = (struct digest){ 0 };
-	if (n->observed.seen > 0) {
+	if (n->observed.seen > 0)
 		n->number += LOST_NUMBERS;
-		n->dirty = true;
-	}
+	n->dirty = n->observed.seen > 0 || n->assignments.len > 0;
 	fleet_facts(c, n);
 }
 
@@ -169,8 +168,13 @@ static void registration_told(struct control *c, struct node_record *n, const vo
 	n->registration_arena = arena;
 	n->registration = r;
 	n->registered = true;
-	if (other_instance)
+	if (other_instance) {
 		n->observed_once = false;
+		/* An update that was done is over; one under way the new one will see to. */
+		for (size_t i = 0; i < n->assignments.len; i++)
+			if (n->assignments.items[i].ready_since_ms)
+				n->assignments.items[i].replaces = 0;
+	}
 	bool was_known = n->observed_known;
 	n->observed_known = observed_is_of_instance(n);
 	n->observed_once |= n->observed_known;

@@ -14,6 +14,7 @@ struct node_record *node_get(struct control *c, const char *name)
 		n->cluster = DEFAULT_CLUSTER;
 		/* Only we write desired documents: what was not listed is not there. */
 		n->desired_known = c->store_listed;
+		n->number = (uintptr_t)map_get(c->numbers, name);
 		map_put(c->nodes, name, n);
 		c->dirty_fleet = true;
 	}
@@ -197,20 +198,42 @@ enum plan_seen task_seen(const struct wire_task *t)
 	return t->last_status == TASK_STOPPED ? PLAN_SEEN_NONE : PLAN_SEEN_PENDING;
 }
 
+/*
+ * An update that was ready for monitorSeconds is over: what breaks now was not broken by it, and
+ * must not hold a slot of the next one.
+ */
+static void judge_update(struct control *c, const struct service_state *s, struct assignment *a,
+			 bool ready)
+{
+	if (ready && !a->ready_since_ms)
+		a->ready_since_ms = c->now_ms;
+	if (ready || !a->ready_since_ms)
+		return;
+	if (c->now_ms - a->ready_since_ms >= (int64_t)s->monitor_seconds * 1000) {
+		a->replaces = 0;
+		a->broken_before = false;
+	}
+	a->ready_since_ms = 0;
+}
+
 void fleet_fact(struct control *c, struct node_record *n, struct service_state *s)
 {
 	if (n->id == PLAN_NONE || s->id == PLAN_NONE)
 		return;
-	const struct assignment *a = node_assignment(n, s);
+	struct assignment *a = (struct assignment *)node_assignment(n, s);
 	const struct wire_task *t = node_observed_task(n, s);
 	struct plan_fact fact = { 0 };
 	if (a) {
+		bool acknowledged = n->observed_known && a->assigned_number &&
+				    n->observed.seen >= a->assigned_number;
+		judge_update(c, s, a,
+			     acknowledged && t && task_seen(t) == PLAN_SEEN_READY &&
+				     digest_equal(&t->target, &a->content->target));
 		fact.assigned = a->content->target;
 		fact.assigned_revision = a->content->revision;
 		fact.replaces = a->replaces;
 		fact.broken_before = a->broken_before;
-		fact.acknowledged = n->observed_known && a->assigned_number &&
-				    n->observed.seen >= a->assigned_number;
+		fact.acknowledged = acknowledged;
 	}
 	if (t) {
 		fact.seen = task_seen(t);
@@ -369,6 +392,8 @@ void fleet_retire(struct control *c)
 			continue;
 		planner_node_remove(c->planner, n->id);
 		status_gone(c, n);
+		if (n->number) /* it may come back with what it knew */
+			map_put(c->numbers, n->name, (void *)(uintptr_t)n->number);
 		map_remove(c->dirty_nodes, key);
 		map_remove(c->nodes, key);
 		node_free(n);

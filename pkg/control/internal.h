@@ -188,4 +188,12 @@ void dirty_all_services(struct control *c);
 
 #define copy_commit(dst, src) snprintf((dst), sizeof(dst), "%s", (src) ? (src) : "")
 
+/* --- lineage.c: the commits that the one seen last descends from ---------------------------------
+ */
+
+/* History and tip of a snapshot that was taken over, or is restored. */
+void lineage_take(struct control *c, const struct source_snapshot *snapshot);
+/* As the history of the applied commit's own snapshot, so that it outlives a restart. */
+void lineage_give(const struct control *c, struct arena *arena, struct source_snapshot *out);
+
 #endif

@@ -174,6 +174,7 @@ void control_restore(struct control *c, const struct source_snapshot *applied)
 {
 	if (!file_cache_add(c->cache, applied))
 		return;
+	lineage_take(c, applied);
 	file_cache_see_snapshot(c->cache, applied);
 	if (!c->cache->seen.tree->valid)
 		return;
@@ -189,11 +190,12 @@ void control_restore(struct control *c, const struct source_snapshot *applied)
 bool control_snapshot(struct control *c, const struct source_snapshot *snapshot, int64_t now_ms,
 		      int64_t now_unix_ms)
 {
-	(void)now_ms;
+	c->now_ms = now_ms;
 	c->now_unix_ms = now_unix_ms;
 	if (!c->store_listed || !file_cache_add(c->cache, snapshot))
 		return false;
 	bool was_invalid = c->seen_invalid;
+	lineage_take(c, snapshot);
 	number_history(c, snapshot);
 	if (c->restore_waits)
 		apply_seen(c, now_unix_ms);
@@ -254,6 +256,7 @@ const struct source_snapshot *control_applied_snapshot(struct control *c, struct
 	out->subject = arena_strdup(arena, c->applied.subject);
 	out->author = arena_strdup(arena, c->applied.author);
 	out->time_unix_ms = c->applied.time_unix_ms;
+	lineage_give(c, arena, out);
 	out->files = ARENA_ARRAY(arena, struct source_file, set->count + 1);
 	for (size_t i = 0; i < set->count; i++) {
 		const struct cached_file *file = set->files[i];

@@ -33,9 +33,10 @@ struct control *control_new(void)
 	c->planner = planner_new(c->intern);
 	diag_init(&c->diags, &c->diags_arena);
 	c->cache = file_cache_new();
-	struct map **maps[] = { &c->allowed,	    &c->services,    &c->families,
-				&c->nodes,	    &c->contents,    &c->clusters,
-				&c->dirty_services, &c->dirty_nodes, &c->dirty_families };
+	struct map **maps[] = { &c->numbers,	   &c->allowed,	       &c->services,
+				&c->families,	   &c->nodes,	       &c->contents,
+				&c->clusters,	   &c->dirty_services, &c->dirty_nodes,
+				&c->dirty_families };
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
 		*maps[i] = map_new();
 	c->dirty_fleet = true;
@@ -118,8 +119,8 @@ void control_free(struct control *c)
 	FREE_ALL(c->nodes, struct node_record, node_free);
 	FREE_ALL(c->families, struct family, family_free);
 	FREE_ALL(c->contents, struct content, content_free);
-	struct map *maps[] = { c->allowed, c->clusters, c->dirty_services, c->dirty_nodes,
-			       c->dirty_families };
+	struct map *maps[] = { c->numbers,	  c->allowed,	  c->clusters,
+			       c->dirty_services, c->dirty_nodes, c->dirty_families };
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
 		map_free(maps[i]);
 	for (size_t i = 0; i < c->events.count; i++)
@@ -131,6 +132,7 @@ void control_free(struct control *c)
 	vec_release(&c->removed_status);
 	vec_release(&c->removals);
 	vec_release(&c->new_events);
+	vec_release(&c->lineage);
 	conditions_release(&c->conditions);
 	diag_release(&c->diags);
 	arena_release(&c->diags_arena);

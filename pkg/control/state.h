@@ -138,6 +138,7 @@ struct assignment {
 	uint64_t assigned_number;
 	uint32_t replaces;
 	bool broken_before;
+	int64_t ready_since_ms; /* acknowledged and ready since then; 0: it is not */
 };
 
 enum connection { CONNECTION_UNKNOWN, CONNECTION_LOST, CONNECTION_ALIVE };
@@ -205,6 +206,11 @@ struct commit_facts {
 	int64_t time_unix_ms;
 };
 
+#define LINEAGE_MAX 100
+struct commit_id {
+	char text[65];
+};
+
 struct control {
 	struct intern *intern;
 	struct planner *planner;
@@ -216,9 +222,10 @@ struct control {
 	struct diag_list diags; /* of the commit seen last, warnings too */
 	char *source_reason;	/* last look failed: one word; NULL: it did not */
 	char *source_text;
-	bool looked;		  /* the source answered at least once */
-	struct file_cache *cache; /* parsed files of the commits seen and applied last */
-	bool restore_waits;	  /* .seen was applied before the start; history comes first */
+	bool looked;		       /* the source answered at least once */
+	struct file_cache *cache;      /* parsed files of the commits seen and applied last */
+	bool restore_waits;	       /* .seen was applied before the start; history comes first */
+	VEC(struct commit_id) lineage; /* of the commit seen, itself last: see lineage.c */
 	bool has_hold;
 	struct hold hold;
 	struct map *allowed; /* hold ids, services, "all": allowed since the last applied commit */
@@ -234,6 +241,7 @@ struct control {
 	struct map *services; /* key -> struct service_state */
 	struct map *families; /* name -> struct family */
 	struct map *nodes;    /* name -> struct node_record */
+	struct map *numbers;  /* name of a node that left -> its highest number */
 	struct map *contents; /* hex of target -> struct content */
 	struct map *clusters; /* name -> struct cluster_manifest copied; see cluster_of() */
 	struct arena clusters_arena;
@@ -253,6 +261,7 @@ struct control {
 	uint32_t nodes_unknown; /* registered, and neither beat nor silence told of them yet */
 	uint32_t nodes_lagging;
 	uint32_t contents_kept; /* after the last sweep */
+	int64_t now_ms;		/* of the last event or step that told it */
 	int64_t now_unix_ms;	/* of the last event or step that told it; for events */
 	VEC(struct control_event *) new_events; /* owned by their rings */
 	VEC(struct removed_status) removed_status;

@@ -47,6 +47,7 @@ void control_document(struct control *c, const char *key, const void *bytes, siz
 	const char *slash = strchr(key, '/');
 	if (!slash)
 		return;
+	c->now_ms = now_ms;
 	char kind[32];
 	snprintf(kind, sizeof(kind), "%.*s", (int)(slash - key), key);
 	if (strcmp(kind, "controller") == 0) {
@@ -278,6 +279,7 @@ static void plan(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct 
 void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct arena *arena,
 		  struct control_effects *out)
 {
+	c->now_ms = now_ms;
 	c->now_unix_ms = now_unix_ms;
 	int64_t liveness_at_ms = fleet_liveness(c, now_ms, now_unix_ms);
 	fleet_retire(c);

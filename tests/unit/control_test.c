@@ -110,6 +110,23 @@ static void failed_update_stops_at_the_budget(void **state)
 	world_free(w);
 }
 
+/* What breaks long after its update was not broken by it, and holds no slot of the next one. */
+static void a_node_that_broke_later_blocks_nothing(void **state)
+{
+	(void)state;
+	struct world *w = web_on(3);
+	write_task(w, "task.yaml", "web", "b");
+	push(w);
+	assert_int_equal(running_revision(w, "web", 2), 3);
+	pass(w, 70000);
+	w->agents[1].fails = "web";
+	pass(w, 5000);
+	write_task(w, "task.yaml", "web", "c");
+	push(w);
+	assert_int_equal(running_revision(w, "web", 3), 3);
+	world_free(w);
+}
+
 static void draining_empties_a_node(void **state)
 {
 	(void)state;
@@ -259,6 +276,7 @@ int main(void)
 		cmocka_unit_test(attribute_places),
 		cmocka_unit_test(changed_task_rolls_within_budget),
 		cmocka_unit_test(failed_update_stops_at_the_budget),
+		cmocka_unit_test(a_node_that_broke_later_blocks_nothing),
 		cmocka_unit_test(draining_empties_a_node),
 		cmocka_unit_test(removed_service_stops_everywhere),
 		cmocka_unit_test(renamed_file_does_nothing),
