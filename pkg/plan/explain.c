@@ -184,6 +184,8 @@ uint32_t planner_explain(const struct planner *p, plan_service_id service, plan_
 		a.position++;
 	if (a.service->cluster != a.node->cluster) {
 		say(&a, PLAN_OTHER_CLUSTER, "the node is in cluster %s", a.node->spec.cluster);
+	} else if (!a.node->spec.registered) {
+		explain_state(&a); /* all else is not known yet */
 	} else {
 		explain_state(&a);
 		explain_constraints(&a);

@@ -189,6 +189,9 @@ static const char *lag_of(const struct plan_service *service, const struct plan_
 		return "NotAssigned";
 	if (!f->acknowledged)
 		return "NotAcknowledged";
+	/* Suspended, say, or without the room that the new revision needs. */
+	if (!digest_equal(&f->running, &service->target) && cell->reason != PLAN_PLACED)
+		return plan_reason_name(cell->reason);
 	if (!digest_equal(&f->running, &service->target))
 		return f->seen == PLAN_SEEN_NONE ? "NotStarted" : "Updating";
 	return f->seen == PLAN_SEEN_READY ? NULL : "NotReady";
