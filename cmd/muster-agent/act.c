@@ -302,6 +302,20 @@ static void carry_out(struct agent *a, const struct node_action *action,
 /* --- the step
  * ------------------------------------------------------------------------------------------ */
 
+/* An engine that cannot be asked is told of once; with why "" not at all: before the first store is
+ * reached, that is as it should be. */
+static void say_unasked(struct agent_engine *engine, const char *why)
+{
+	bool same = why ? engine->why && strcmp(engine->why, why) == 0 : !engine->why;
+	if (same)
+		return;
+	free(engine->why);
+	engine->why = why ? xstrdup(why) : NULL;
+	if (why && *why)
+		log_warn("an engine cannot be asked; its tasks are left alone", "engine",
+			 engine->ops->name, "reason", why);
+}
+
 /* All engines' tasks in one array, and a PENDING one for each start without an answer that its
  * engine does not list yet. False where an engine could not be asked. */
 static bool list_tasks(struct agent *a, struct arena *arena, struct node_input *input)
@@ -313,11 +327,11 @@ static bool list_tasks(struct agent *a, struct arena *arena, struct node_input *
 		uint32_t count;
 		struct err err;
 		if (!a->engines[i].ops->list(a->engines[i].self, arena, &tasks, &count, &err)) {
-			log_warn("an engine cannot be asked; its tasks are left alone", "engine",
-				 a->engines[i].ops->name, "reason", err.text);
+			say_unasked(&a->engines[i], a->fleet[0] ? err.text : "");
 			known = false;
 			continue;
 		}
+		say_unasked(&a->engines[i], NULL);
 		for (uint32_t k = 0; k < count; k++)
 			*vec_push(&all) = tasks[k];
 	}
@@ -327,13 +341,15 @@ static bool list_tasks(struct agent *a, struct arena *arena, struct node_input *
 		for (size_t k = 0; k < all.len; k++)
 			listed |= strcmp(all.items[k].id, s->id) == 0;
 		if (!listed)
-			*vec_push(&all) = (struct node_task){ .id = s->id,
-							      .cluster = s->cluster,
-							      .service = s->service,
-							      .family = "",
-							      .deployment = "",
-							      .engine = a->engines[0].ops->name,
-							      .status = TASK_PENDING };
+			*vec_push(&all) = (struct node_task){
+				.id = arena_strdup(arena, s->id),
+				.cluster = arena_strdup(arena, s->cluster),
+				.service = arena_strdup(arena, s->service),
+				.family = "",
+				.deployment = "",
+				.engine = a->engines[0].ops->name,
+				.status = TASK_PENDING,
+			};
 	}
 	struct node_task *copy = ARENA_ARRAY(arena, struct node_task, all.len + 1);
 	if (all.len)
@@ -363,6 +379,34 @@ static void save_memory(struct agent *a)
 	buf_release(&bytes);
 }
 
+/* Copies: what a step says may refer to them for longer than a prepare lives. */
+static struct node_prepare *list_prepares(const struct agent *a, struct arena *arena)
+{
+	struct node_prepare *list = ARENA_ARRAY(arena, struct node_prepare, a->prepares.len + 1);
+	for (size_t i = 0; i < a->prepares.len; i++) {
+		const struct node_prepare_entry *p = &a->prepares.items[i];
+		list[i] = (struct node_prepare){
+			.cluster = arena_strdup(arena, p->cluster),
+			.service = arena_strdup(arena, p->service),
+			.target = p->target,
+			.state = p->state,
+			.reason = arena_strdup(arena, p->reason),
+		};
+	}
+	return list;
+}
+
+static void set_wake_up(struct agent *a, int64_t now_ms)
+{
+	int64_t at_ms = a->last.wake_at_ms;
+	if (a->disk_full && at_ms > now_ms + DISK_RECHECK_MS)
+		at_ms = now_ms + DISK_RECHECK_MS;
+	if (at_ms == INT64_MAX)
+		timer_clear(a->wake_timer);
+	else
+		timer_set(a->wake_timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
 void agent_step(void *arg)
 {
 	struct agent *a = arg;
@@ -372,25 +416,17 @@ void agent_step(void *arg)
 	arena_init(&arena);
 	prepares_sweep(a);
 	a->disk_full = disk_is_full(a);
-	struct node_prepare *prepares =
-		ARENA_ARRAY(&arena, struct node_prepare, a->prepares.len + 1);
-	for (size_t i = 0; i < a->prepares.len; i++)
-		prepares[i] = (struct node_prepare){ .cluster = a->prepares.items[i].cluster,
-						     .service = a->prepares.items[i].service,
-						     .target = a->prepares.items[i].target,
-						     .state = a->prepares.items[i].state,
-						     .reason = a->prepares.items[i].reason };
 	struct node_input input = {
 		.now_ms = clock_boot_ms(),
 		.now_unix_ms = clock_unix_ms(),
 		.desired = a->desired_known ? &a->desired : NULL,
 		.seen_written = a->seen_written,
-		.prepares = prepares,
+		.prepares = list_prepares(a, &arena),
 		.prepare_count = (uint32_t)a->prepares.len,
 		.disk_full = a->disk_full,
 		.leaving = a->leaving,
 	};
-	input.tasks_known = list_tasks(a, &arena, &input);
+	input.tasks_known = a->tasks_known = list_tasks(a, &arena, &input);
 	arena_release(&a->report_arena);
 	a->report_arena = arena;
 	node_step(a->memory, &input, &a->report_arena, &a->last);
@@ -399,12 +435,7 @@ void agent_step(void *arg)
 		save_memory(a);
 	for (uint32_t i = 0; i < a->last.action_count; i++)
 		carry_out(a, &a->last.actions[i], &input);
-	if (a->last.wake_at_ms != INT64_MAX)
-		timer_set(a->wake_timer, a->last.wake_at_ms > input.now_ms
-						 ? a->last.wake_at_ms - input.now_ms
-						 : 0);
-	else
-		timer_clear(a->wake_timer);
+	set_wake_up(a, input.now_ms);
 	agent_observed_changed(a, true);
 	if (a->leaving)
 		agent_leave_check(a);

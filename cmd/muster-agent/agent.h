@@ -23,6 +23,7 @@
 #define STATUS_SETTLE_MS    50	/* changes of status within this time are written together */
 #define LEAVE_STORE_MS	    10000	/* --leave waits so long for the store */
 #define DISK_FREE_MIN_BYTES (16u << 20) /* below: DiskFull, nothing new starts */
+#define DISK_RECHECK_MS	    5000	/* while it is full */
 #define ENGINES_MAX	    4
 
 struct options {
@@ -36,11 +37,13 @@ struct agent_engine {
 	const struct engine_ops *ops;
 	void *self;
 	struct engine_facts facts;
+	char *why; /* it could not be asked at the last step: said once; NULL: it could */
 };
 
 enum claim_state {
 	CLAIM_NONE,    /* the store was not asked yet */
 	CLAIM_WAITING, /* another instance or boot holds the record: is it silent? */
+	CLAIM_TAKING,  /* the record is ours by right, and being written */
 	CLAIM_HELD,    /* the record is ours */
 	CLAIM_LOST,    /* another session took it: hands off */
 };
@@ -50,6 +53,7 @@ struct agent {
 	struct arena arena;
 	const char *dir;	 /* STATE/agents/NODE */
 	const char *control_dir; /* DIR/control: the file `leave` asks a running agent to leave */
+	const char *node_key, *desired_key, *observed_key;
 	char instance[UUID_TEXT_LEN + 1], session[UUID_TEXT_LEN + 1], boot_id[UUID_TEXT_LEN + 1];
 	char fleet[FLEET_ID_LEN + 1]; /* empty: not known yet */
 	int lock_fd;
@@ -81,7 +85,8 @@ struct agent {
 	bool observed_pending, observed_dirty;
 	uint64_t seen, seen_pending, seen_written;
 	struct arena report_arena; /* of the last step's tasks */
-	struct node_output last;
+	struct node_output last;   /* refers to report_arena and desired */
+	bool tasks_known;	   /* in the last step */
 
 	/* Registration. */
 	struct store *store;

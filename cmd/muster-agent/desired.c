@@ -36,6 +36,7 @@ static bool take(struct agent *a, const void *bytes, size_t len, struct arena *a
 	return false;
 }
 
+/* What the last step reported refers to the old one: the next step must come before any report. */
 static void use(struct agent *a, struct arena arena, const struct wire_desired *desired)
 {
 	arena_release(&a->desired_arena);
@@ -43,7 +44,6 @@ static void use(struct agent *a, struct arena arena, const struct wire_desired *
 	a->desired = *desired;
 	a->desired_known = true;
 	a->highest = desired->number;
-	agent_step_soon(a);
 }
 
 bool agent_desired_restore(struct agent *a, struct err *err)
@@ -105,11 +105,11 @@ static void got_desired(void *arg, const struct store_answer *answer)
 	}
 	set_why(a, NULL, NULL);
 	use(a, arena, &desired);
+	agent_step(a);
 }
 
 void agent_desired_look(struct agent *a)
 {
 	if (a->store_ok && a->claim == CLAIM_HELD)
-		store_get(a->store, arena_printf(&a->arena, "desired/%s", a->options.node),
-			  got_desired, a);
+		store_get(a->store, a->desired_key, got_desired, a);
 }

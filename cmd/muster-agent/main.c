@@ -121,6 +121,9 @@ static bool prepare_state(struct agent *a, struct err *err)
 	const char *agents = fs_join(&a->arena, a->options.state, "agents");
 	a->dir = fs_join(&a->arena, agents, a->options.node);
 	a->control_dir = fs_join(&a->arena, a->dir, "control");
+	a->node_key = arena_printf(&a->arena, "nodes/%s", a->options.node);
+	a->desired_key = arena_printf(&a->arena, "desired/%s", a->options.node);
+	a->observed_key = arena_printf(&a->arena, "observed/%s", a->options.node);
 	return fs_mkdirs(a->options.state, 0755, err) && fs_mkdirs(agents, 0755, err) &&
 	       fs_mkdirs(a->dir, 0755, err) && fs_mkdirs(a->control_dir, 0755, err);
 }
@@ -197,12 +200,18 @@ static int start(struct agent *a)
 	return a->exit_code;
 }
 
+static void engine_release(struct agent_engine *engine)
+{
+	engine->ops->close(engine->self);
+	free(engine->why);
+}
+
 static void stop(struct agent *a)
 {
 	if (a->store)
 		store_free(a->store);
 	for (size_t i = 0; i < a->engine_count; i++)
-		a->engines[i].ops->close(a->engines[i].self);
+		engine_release(&a->engines[i]);
 	watcher_free(a->watcher);
 	struct timer *timers[] = { a->step_timer,   a->wake_timer,   a->beat_timer,
 				   a->reopen_timer, a->relist_timer, a->observed_timer,
