@@ -78,9 +78,16 @@ void agent_leave_tick(void *arg)
 
 void agent_leave_check(struct agent *a)
 {
-	if (a->last.task_count > 0 || a->starting.len > 0 || a->leave_started)
+	/* Without a fleet nothing was ever started. */
+	bool known = a->tasks_known || !a->fleet[0];
+	if (!known || a->last.task_count > 0 || a->starting.len > 0 || a->leave_started)
 		return;
-	if (a->store_ok && !a->observed_pending) {
+	if (a->store_ok && a->claim == CLAIM_WAITING) {
+		log_info("the name is another instance's: its documents stay", "node",
+			 a->options.node);
+		finish(a, EXIT_DONE);
+	} else if (a->store_ok && a->claim == CLAIM_HELD && !a->observed_pending &&
+		   !a->registration_pending) {
 		remove_documents(a);
 	} else if (!a->leave_waiting || a->store_ok) {
 		a->leave_waiting = true;

@@ -95,7 +95,8 @@ static void put_done(void *arg, const struct store_answer *answer)
 void agent_observed_put(void *arg)
 {
 	struct agent *a = arg;
-	if (!a->store_ok || a->leave_started || a->claim == CLAIM_LOST || a->claim == CLAIM_WAITING || !a->fleet[0])
+	bool ours = a->claim == CLAIM_TAKING || a->claim == CLAIM_HELD;
+	if (!a->store_ok || !ours || a->leave_started)
 		return;
 	if (a->observed_pending) {
 		a->observed_dirty = true;
@@ -116,8 +117,7 @@ void agent_observed_put(void *arg)
 		a->observed_bytes = bytes;
 		a->observed_pending = true;
 		a->seen_pending = doc.seen;
-		store_put(a->store, arena_printf(&scratch, "observed/%s", a->options.node),
-			  bytes.data, bytes.len, 0, put_done, a);
+		store_put(a->store, a->observed_key, bytes.data, bytes.len, 0, put_done, a);
 	}
 	arena_release(&scratch);
 }

@@ -21,6 +21,9 @@ void agent_store_failed(struct agent *a, const struct err *err)
 	free(a->store_text);
 	a->store_text = xstrdup(err->text);
 	a->store_ok = false;
+	if (a->claim == CLAIM_WAITING || a->claim == CLAIM_TAKING)
+		a->claim = CLAIM_NONE; /* what could not be heard was no silence */
+	timer_clear(a->claim_timer);
 	timer_set(a->reopen_timer, STORE_RETRY_MS);
 	agent_observed_changed(a, false);
 }
@@ -68,7 +71,7 @@ static void beat(void *arg)
 	struct agent *a = arg;
 	schedule_beat(a);
 	agent_status_beat(a);
-	if (a->store_ok && a->claim == CLAIM_HELD)
+	if (a->store_ok && a->claim == CLAIM_HELD && !a->leave_started)
 		store_beat(a->store, a->options.node, beaten, a);
 }
 
@@ -84,6 +87,8 @@ static void registered(void *arg, const struct store_answer *answer)
 	}
 	if (!answer->swapped) { /* somebody else wrote it: look who */
 		a->registration_dirty = true;
+		if (a->claim != CLAIM_HELD)
+			a->claim = CLAIM_NONE;
 		claim(a);
 		return;
 	}
@@ -104,16 +109,15 @@ static void swap_record(struct agent *a)
 	a->registration_pending = true;
 	a->registration_dirty = false;
 	bool absent = a->registration_bytes.len == 0;
-	store_cas(a->store, arena_printf(&a->arena, "nodes/%s", a->options.node),
-		  absent ? NULL : a->registration_bytes.data, a->registration_bytes.len, bytes.data,
-		  bytes.len, 0, registered, a);
+	store_cas(a->store, a->node_key, absent ? NULL : a->registration_bytes.data,
+		  a->registration_bytes.len, bytes.data, bytes.len, 0, registered, a);
 	buf_release(&a->registration_bytes);
 	a->registration_bytes = bytes;
 }
 
 void agent_register(struct agent *a)
 {
-	if (a->claim != CLAIM_HELD || !a->store_ok)
+	if (a->claim != CLAIM_HELD || !a->store_ok || a->leaving)
 		return;
 	if (a->registration_pending) {
 		a->registration_dirty = true;
@@ -138,6 +142,8 @@ static void claim_beats(void *arg, const struct store_answer *answer)
 		agent_store_failed(a, &answer->err);
 		return;
 	}
+	if (a->claim != CLAIM_WAITING)
+		return;
 	uint64_t now = 0;
 	for (size_t i = 0; i < answer->entries->count; i++)
 		if (strcmp(answer->entries->items[i].key, a->options.node) == 0)
@@ -164,6 +170,71 @@ static void claim_wait(void *arg)
 	store_beats(a->store, claim_beats, a);
 }
 
+static void wait_for_silence(struct agent *a)
+{
+	if (a->claim != CLAIM_WAITING) {
+		log_info("the name is registered by another instance or boot; waiting for silence",
+			 "node", a->options.node);
+		a->claim = CLAIM_WAITING;
+		a->claim_since_ms = clock_boot_ms();
+		a->claim_beat_known = false;
+	}
+	claim_wait(a);
+}
+
+/* Whose the record is. */
+enum holder { HOLDER_NONE, HOLDER_US, HOLDER_EARLIER_BOOT, HOLDER_OTHER_SESSION, HOLDER_OTHER };
+
+static enum holder holder_of(const struct agent *a, const struct wire_registration *record)
+{
+	if (strcmp(record->instance, a->instance) != 0)
+		return HOLDER_OTHER;
+	if (strcmp(record->boot_id, a->boot_id) != 0)
+		return HOLDER_EARLIER_BOOT;
+	return strcmp(record->session, a->session) == 0 ? HOLDER_US : HOLDER_OTHER_SESSION;
+}
+
+/* While we do not hold the name: of what the record says. */
+static void claim_name(struct agent *a, enum holder holder)
+{
+	bool same_boot = holder == HOLDER_US || holder == HOLDER_OTHER_SESSION;
+	if (a->leaving && (same_boot || holder == HOLDER_EARLIER_BOOT || holder == HOLDER_NONE)) {
+		a->claim = CLAIM_HELD; /* enough to take the documents away */
+		agent_step_soon(a);
+	} else if (holder != HOLDER_NONE && !same_boot) {
+		wait_for_silence(a);
+		if (a->leaving)
+			agent_step_soon(a);
+	} else {
+		/* Where we were before, whoever sees us registered can read at once what we run and
+		 * how far we are. */
+		if (same_boot || a->highest > 0) {
+			a->claim = CLAIM_TAKING;
+			agent_observed_put(a);
+		}
+		swap_record(a);
+	}
+}
+
+/* While we hold it: is it still so? */
+static void check_name(struct agent *a, enum holder holder)
+{
+	if (a->leaving) /* perhaps it was never written anew */
+		return;
+	switch (holder) {
+	case HOLDER_US:
+		if (a->registration_dirty)
+			swap_record(a);
+		break;
+	case HOLDER_NONE: swap_record(a); break;
+	case HOLDER_OTHER_SESSION:
+		lost(a, "another agent with this node's state has registered");
+		break;
+	case HOLDER_EARLIER_BOOT:
+	case HOLDER_OTHER: lost(a, "another machine has registered with this name"); break;
+	}
+}
+
 static void claim_read(void *arg, const struct store_answer *answer)
 {
 	struct agent *a = arg;
@@ -173,44 +244,34 @@ static void claim_read(void *arg, const struct store_answer *answer)
 		agent_store_failed(a, &answer->err);
 		return;
 	}
+	if (a->registration_pending || a->claim == CLAIM_LOST || a->leave_started)
+		return;
 	buf_reset(&a->registration_bytes);
 	if (answer->found)
 		buf_add(&a->registration_bytes, answer->bytes, answer->len);
 	arena_init(&scratch);
-	struct wire_registration old = { 0 };
+	struct wire_registration record = { 0 };
 	bool read = answer->found &&
 		    wire_decode_registration(answer->bytes, answer->len, a->fleet, a->options.node,
-					     &scratch, &old, &err) == WIRE_OK;
-	bool ours = read && strcmp(old.instance, a->instance) == 0;
-	bool same_boot = ours && strcmp(old.boot_id, a->boot_id) == 0;
-	bool held = a->claim == CLAIM_HELD;
-	if (read)
-		a->registered_at_ms = ours ? old.registered_at_ms : clock_unix_ms();
-	if (held && ours && strcmp(old.session, a->session) != 0) {
-		lost(a, "another agent with this node's state has registered");
-	} else if (!answer->found || !read || same_boot) {
-		if (!a->registered_at_ms)
-			a->registered_at_ms = clock_unix_ms();
-		if (!held || !ours || a->registration_dirty)
-			swap_record(a);
-	} else if (held) {
-		lost(a, "another machine has registered with this name");
-	} else if (a->claim != CLAIM_WAITING) {
-		log_info("the name is registered by another instance or boot; waiting for silence",
-			 "node", a->options.node);
-		a->claim = CLAIM_WAITING;
-		a->claim_since_ms = clock_boot_ms();
-		a->claim_beat_known = false;
-		claim_wait(a);
-	}
+					     &scratch, &record, &err) == WIRE_OK;
+	/* One that does not read was ours while we hold the name, and may be anyone's before. */
+	enum holder holder = read				       ? holder_of(a, &record)
+			     : answer->found && a->claim != CLAIM_HELD ? HOLDER_OTHER
+								       : HOLDER_NONE;
+	bool ours = read && holder != HOLDER_OTHER;
+	if (ours || !a->registered_at_ms)
+		a->registered_at_ms = ours ? record.registered_at_ms : clock_unix_ms();
+	if (a->claim == CLAIM_HELD)
+		check_name(a, holder);
+	else
+		claim_name(a, holder);
 	arena_release(&scratch);
 }
 
 static void claim(struct agent *a)
 {
-	if (!a->registration_pending && a->claim != CLAIM_LOST)
-		store_get(a->store, arena_printf(&a->arena, "nodes/%s", a->options.node),
-			  claim_read, a);
+	if (!a->registration_pending && a->claim != CLAIM_LOST && !a->leave_started)
+		store_get(a->store, a->node_key, claim_read, a);
 }
 
 /* --- looking
@@ -291,11 +352,13 @@ static void opened(void *arg, const struct store_answer *answer)
 	free(a->store_text);
 	a->store_text = NULL;
 	timer_clear(a->reopen_timer);
-	/* Before the record: whoever sees us registered can read what we run and how far we are. */
-	a->observed_pending = false;
-	buf_reset(&a->observed_bytes);
+	buf_reset(&a->observed_bytes); /* it may be another store, or an older one */
+	if (a->claim == CLAIM_HELD)
+		beat(a);
 	agent_observed_put(a);
 	look_again(a);
+	if (a->leaving)
+		agent_step_soon(a);
 }
 
 static void open_store(void *arg)
