@@ -12,6 +12,8 @@
 
 #define ATTRIBUTE_FILE_MAX_BYTES 4096
 #define CPU_UNITS_PER_CORE	 1024
+#define KEPT_FILE		 "attributes"
+#define KEPT_MAX_BYTES		 (LIMIT_CUSTOM_ATTRIBUTES * 300)
 
 static int by_name(const void *x, const void *y)
 {
@@ -71,14 +73,44 @@ static void set_attribute(struct str_map *map, const char *name, const char *val
 		map->items[map->len++] = (struct str_pair){ name, value };
 }
 
+/* "NAME=VALUE" or "NAME" */
+static void set_from_text(struct str_map *out, const char *text, struct arena *arena)
+{
+	const char *equals = strchr(text, '=');
+	const char *name = equals ? arena_strndup(arena, text, (size_t)(equals - text)) : text;
+	set_attribute(out, name, equals && equals[1] ? equals + 1 : NULL);
+}
+
 static void from_flags(const struct agent *a, struct arena *arena, struct str_map *out)
 {
-	for (uint32_t i = 0; i < a->options.attributes.len; i++) {
-		const char *text = a->options.attributes.items[i], *equals = strchr(text, '=');
-		const char *name =
-			equals ? arena_strndup(arena, text, (size_t)(equals - text)) : text;
-		set_attribute(out, name, equals && equals[1] ? equals + 1 : NULL);
+	for (uint32_t i = 0; i < a->options.attributes.len; i++)
+		set_from_text(out, a->options.attributes.items[i], arena);
+}
+
+/* The directory's last values, for an agent that is started while it cannot be read. */
+static void keep(const struct agent *a, const struct str_map *map, struct arena *arena)
+{
+	struct buf text = { 0 };
+	struct err err;
+	for (uint32_t i = 0; i < map->len; i++)
+		buf_addf(&text, "%s=%s\n", map->items[i].name,
+			 map->items[i].value ? map->items[i].value : "");
+	if (!fs_write(fs_join(arena, a->dir, KEPT_FILE), buf_str(&text), text.len, 0600,
+		      FS_IF_CHANGED, NULL, &err))
+		log_warn("the attributes could not be kept", "reason", err.text);
+	buf_release(&text);
+}
+
+static void from_kept(const struct agent *a, struct arena *arena, struct str_map *out)
+{
+	struct buf text = { 0 };
+	if (fs_read(fs_join(arena, a->dir, KEPT_FILE), KEPT_MAX_BYTES, &text, NULL)) {
+		char *rest = arena_strdup(arena, buf_str(&text));
+		for (char *line; (line = strsep(&rest, "\n"));)
+			if (*line)
+				set_from_text(out, line, arena);
 	}
+	buf_release(&text);
 }
 
 /* One file of the attributes directory: its name, and its trimmed content or none. */
@@ -112,13 +144,11 @@ static bool from_file(const char *dir, const char *name, struct arena *arena, st
 	return true;
 }
 
-static bool from_directory(const struct agent *a, struct arena *arena, struct str_map *out)
+static bool read_directory(const struct agent *a, struct arena *arena, struct str_map *out)
 {
 	const char **names;
 	size_t count;
 	struct err err;
-	if (!a->options.attributes_dir)
-		return true;
 	if (!fs_list(a->options.attributes_dir, arena, &names, &count, &err)) {
 		log_warn("the attributes directory cannot be read; the last values stay", "reason",
 			 err.text);
@@ -128,6 +158,25 @@ static bool from_directory(const struct agent *a, struct arena *arena, struct st
 		if (!from_file(a->options.attributes_dir, names[i], arena, out))
 			return false;
 	return true;
+}
+
+/* False: it cannot be read, and what it had at last is set. */
+static bool from_directory(const struct agent *a, struct arena *arena, struct str_map *out)
+{
+	struct str_map map = { .items = ARENA_ARRAY(arena, struct str_pair,
+						    LIMIT_CUSTOM_ATTRIBUTES) };
+	if (!a->options.attributes_dir)
+		return true;
+	bool ok = read_directory(a, arena, &map);
+	if (ok) {
+		keep(a, &map, arena);
+	} else {
+		map.len = 0;
+		from_kept(a, arena, &map);
+	}
+	for (uint32_t i = 0; i < map.len; i++)
+		set_attribute(out, map.items[i].name, map.items[i].value);
+	return ok;
 }
 
 void agent_attributes_read(struct agent *a)

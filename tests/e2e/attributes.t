@@ -30,8 +30,17 @@ push "n3 is dev"
 wait_for 10 nodes_are app "n1"
 ok $? "the manifest's value counts: the task stops there"
 is "$(tasks_of app)" "$first" "the task on n1 was never touched"
+echo prod > "$T/attributes/env"
+wait_for 10 nodes_are app "n1 n2"
 mv "$T/attributes" "$T/elsewhere"
 stale() { muster get nodes -o json | jq -e '.containerInstances[] | select(.containerInstanceArn | test("n2")) | tostring | test("AttributesStale")'; }
 wait_for 10 stale
 ok $? "a missing attributes directory is said: AttributesStale"
+kept=$(tasks_of app)
+kill9 "$(agent_pid n2)"
+start_agent n2 --attributes-dir "$T/attributes"
+held() { [ "$(grep -c msg=registered "$T/agent-n2.log")" = 2 ]; }
+wait_for 10 held && wait_for 10 stale
+ok $? "an agent that is started without it says so too"
+is "$(tasks_of app)" "$kept" "and keeps the last values"
 done_testing
