@@ -3,12 +3,9 @@
 #include "muster.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "fs/fs.h"
@@ -16,8 +13,6 @@
 #include "watch/watch.h"
 
 #define COMMIT_DIGITS_MIN 7
-
-extern char **environ;
 
 static const char *const goals[] = { "completed", "healthy", NULL };
 static struct {
@@ -46,26 +41,22 @@ struct waiting {
 /* --- is it reached? ------------------------------------------------------------------------------
  */
 
-/* Known by git, where we are in a clone of the repository. */
-static bool is_ancestor(const char *rev, const char *commit)
+/* Is it the commit that is waited for, or a descendant of it? Told by the history in status. */
+static bool commit_covers(const json_t *source, const char *commit)
 {
-	const char *argv[] = { "git", "merge-base", "--is-ancestor", rev, commit, NULL };
-	posix_spawn_file_actions_t quiet;
-	pid_t pid;
-	int status = -1;
-	posix_spawn_file_actions_init(&quiet);
-	posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&pid, "git", &quiet, NULL, (char **)argv, environ) == 0)
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	posix_spawn_file_actions_destroy(&quiet);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static bool commit_covers(const char *commit)
-{
-	return !options.commit || strncmp(commit, options.commit, strlen(options.commit)) == 0 ||
-	       is_ancestor(options.commit, commit);
+	size_t i, len = options.commit ? strlen(options.commit) : 0;
+	json_t *item;
+	bool below = false;
+	if (!options.commit || strncasecmp(commit, options.commit, len) == 0)
+		return true;
+	json_array_foreach(json_object_get(source, "history"), i, item)
+	{
+		const char *id = json_string_value(item);
+		below |= id && strcmp(id, commit) == 0;
+		if (below && id && strncasecmp(id, options.commit, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 enum verdict { WAIT_ON, REACHED, FAILED, INVALID, HELD };
@@ -143,16 +134,17 @@ static enum verdict judge(const struct waiting *w, const json_t *summary, struct
 	const char *seen = text_at(json_object_get(source, "seen"), "commit");
 	const char *applied = text_at(json_object_get(source, "applied"), "commit");
 	bool differs = seen && (!applied || strcmp(seen, applied) != 0);
-	if (differs && json_is_false(json_object_get(source, "seenValid")) && commit_covers(seen)) {
+	if (differs && json_is_false(json_object_get(source, "seenValid")) &&
+	    commit_covers(source, seen)) {
 		buf_addf(text, "commit %.7s is invalid", seen);
 		return INVALID;
 	}
 	const json_t *hold = json_array_get(json_object_get(summary, "holds"), 0);
-	if (hold && differs && commit_covers(seen)) {
+	if (hold && differs && commit_covers(source, seen)) {
 		buf_addf(text, "%s", text_at(hold, "message") ? text_at(hold, "message") : "held");
 		return HELD;
 	}
-	if (!applied || !commit_covers(applied) || (differs && !options.commit)) {
+	if (!applied || !commit_covers(source, applied) || (differs && !options.commit)) {
 		const char *why = text_at(json_object_get(source, "error"), "message");
 		buf_addf(text, "%s%s%s",
 			 applied ? "the commit is not applied yet" : "no commit is applied yet",

@@ -30,8 +30,8 @@ static void add(struct control *c, const char *id)
 
 void lineage_take(struct control *c, const struct source_snapshot *snapshot)
 {
-	size_t first = snapshot->history_count > LINEAGE_MAX ? snapshot->history_count - LINEAGE_MAX
-							     : 0;
+	size_t first =
+		snapshot->history_count > LINEAGE_MAX ? snapshot->history_count - LINEAGE_MAX : 0;
 	if (snapshot->rewritten)
 		c->lineage.len = 0;
 	for (size_t i = first; i < snapshot->history_count; i++)
@@ -45,6 +45,7 @@ void lineage_give(const struct control *c, struct arena *arena, struct source_sn
 		return;
 	out->history = ARENA_ARRAY(arena, struct source_commit, c->lineage.len);
 	for (size_t i = 0; strcmp(c->lineage.items[i].text, c->applied.id) != 0; i++)
-		out->history[out->history_count++] =
-			(struct source_commit){ .id = c->lineage.items[i].text };
+		out->history[out->history_count++] = (struct source_commit){
+			.id = c->lineage.items[i].text, .subject = "", .author = ""
+		};
 }

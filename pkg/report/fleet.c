@@ -23,6 +23,10 @@ static json_t *source_json(const struct control *c)
 	put(out, "seen", c->seen.id[0] ? commit_json(&c->seen) : json_null());
 	put(out, "seenValid", c->seen.id[0] ? json_boolean(!c->seen_invalid) : json_null());
 	put(out, "applied", c->applied.id[0] ? commit_json(&c->applied) : json_null());
+	json_t *history = json_array(); /* newest first, from the commit seen on */
+	for (size_t i = c->lineage.len; i-- > 0;)
+		json_array_append_new(history, text_value(c->lineage.items[i].text));
+	put(out, "history", history);
 	if (c->source_reason) {
 		json_t *error = json_object();
 		put_text(error, "reason", c->source_reason);
