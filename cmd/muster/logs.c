@@ -33,10 +33,9 @@ struct streams {
 	VEC(struct stream) items;
 };
 
-static void add_containers(struct cli *cli, const char *node, const char *logs, const char *service,
-			   struct streams *out)
+static void add_containers(struct cli *cli, const char *node, const char *dir, struct streams *out)
 {
-	const char *dir = fs_join(&cli->arena, logs, service), **names;
+	const char **names;
 	size_t count;
 	struct err err;
 	if (!fs_list(dir, &cli->arena, &names, &count, &err))
@@ -49,40 +48,58 @@ static void add_containers(struct cli *cli, const char *node, const char *logs, 
 					 .watch = -1 };
 }
 
-/* The service of a task whose id begins so, from the agent's own status. */
-static const char *service_of_task(struct cli *cli, const char *id)
+struct wanted {
+	const char *cluster, *service; /* cluster NULL: any */
+};
+
+/* As engine_log_dir() names them: SERVICE in the cluster "default", else CLUSTER~SERVICE. */
+static bool is_wanted(const struct wanted *w, const char *dir)
 {
-	struct status status;
-	const char *service = NULL;
-	if (strlen(id) < TASK_ID_SHOWN || !status_open(cli, &status))
-		return NULL;
-	const struct docs *nodes = status_docs(&status, DOC_NODE);
-	for (size_t n = 0; nodes && n < nodes->items.len && !service; n++) {
-		size_t i;
-		json_t *task;
-		json_array_foreach(json_object_get(nodes->items.items[n].json, "tasks"), i, task)
-		{
-			const char *arn = last_part(text_at(task, "taskArn"));
-			const char *group = text_at(task, "group");
-			if (arn && group && strncmp(arn, id, strlen(id)) == 0)
-				service = arena_strdup(&cli->arena, strchr(group, ':') + 1);
-		}
-	}
-	status_release(&status);
-	return service;
+	const char *mark = strchr(dir, '~'), *service = mark ? mark + 1 : dir;
+	const char *cluster = mark ? dir : DEFAULT_CLUSTER;
+	size_t len = mark ? (size_t)(mark - dir) : strlen(DEFAULT_CLUSTER);
+	return strcmp(service, w->service) == 0 &&
+	       (!w->cluster ||
+		(strlen(w->cluster) == len && memcmp(w->cluster, cluster, len) == 0));
 }
 
-static void find_streams(struct cli *cli, const char *service, struct streams *out)
+/* The service of a task whose id begins so, from the agents' own status. */
+static bool find_task(struct cli *cli, const char *id, struct wanted *out)
 {
-	const char *agents = fs_join(&cli->arena, cli->state, "agents"), **nodes;
-	size_t count;
+	struct status status;
+	struct rows rows = { 0 };
+	bool found = strlen(id) >= TASK_ID_SHOWN && status_open(cli, &status);
+	if (!found)
+		return false;
+	found = tasks_collect(&status, id, NULL, TASKS_PRESENT | TASKS_STOPPED, &rows) &&
+		rows.items.len > 0;
+	if (found) {
+		const struct row *row = &rows.items.items[0];
+		const char *service = task_service(row->json);
+		out->cluster = arena_strdup(&cli->arena, row->cluster);
+		out->service = arena_strdup(&cli->arena, service ? service : "");
+	}
+	vec_release(&rows.items);
+	status_release(&status);
+	return found;
+}
+
+static void find_streams(struct cli *cli, const struct wanted *wanted, struct streams *out)
+{
+	const char *agents = fs_join(&cli->arena, cli->state, "agents"), **nodes, **services;
+	size_t count, service_count;
 	struct err err;
 	if (!fs_list(agents, &cli->arena, &nodes, &count, &err))
 		return;
-	for (size_t i = 0; i < count; i++)
-		add_containers(cli, nodes[i],
-			       arena_printf(&cli->arena, "%s/%s/logs", agents, nodes[i]), service,
-			       out);
+	for (size_t i = 0; i < count; i++) {
+		const char *logs = arena_printf(&cli->arena, "%s/%s/logs", agents, nodes[i]);
+		if (!fs_list(logs, &cli->arena, &services, &service_count, &err))
+			continue;
+		for (size_t s = 0; s < service_count; s++)
+			if (is_wanted(wanted, services[s]))
+				add_containers(cli, nodes[i],
+					       fs_join(&cli->arena, logs, services[s]), out);
+	}
 }
 
 /* --- printing ----------------------------------------------------------------------------------
@@ -164,12 +181,15 @@ static int follow(struct cli *cli, struct streams *streams, bool labelled)
 
 static int run(struct cli *cli, const struct flags_args *args)
 {
-	const char *service = last_part(args->items[0]);
+	const char *name = args->items[0], *slash = strchr(name, '/');
+	struct wanted wanted = { .cluster = slash ? arena_strndup(&cli->arena, name,
+								  (size_t)(slash - name))
+						  : cli->cluster,
+				 .service = last_part(name) };
 	struct streams streams = { 0 };
-	find_streams(cli, service, &streams);
-	const char *of_task = streams.items.len ? NULL : service_of_task(cli, service);
-	if (of_task)
-		find_streams(cli, of_task, &streams);
+	find_streams(cli, &wanted, &streams);
+	if (streams.items.len == 0 && find_task(cli, wanted.service, &wanted))
+		find_streams(cli, &wanted, &streams);
 	if (streams.items.len == 0)
 		return say_error(EXIT_DIFFERS,
 				 "no logs of '%s' below %s/agents: logs are on the node",

@@ -249,7 +249,7 @@ static void say_unknown(const struct docs *docs, enum doc_kind kind, const char 
 	VEC(const char *) names = { 0 };
 	for (size_t i = 0; i < docs->items.len; i++)
 		*vec_push(&names) = docs->items.items[i].name;
-	const char *near = diag_suggest(name, names.items, names.len);
+	const char *near = diag_suggest(last_part(name), names.items, names.len);
 	complain("no %s '%s'%s%s%s", kinds[kind].word, name, near ? " (did you mean '" : "",
 		 near ? near : "", near ? "'?)" : "");
 	vec_release(&names);
