@@ -201,8 +201,8 @@ CELL(task_reason_cell)
 	const char *wait = count_at(arena, row->json, "restartInSeconds");
 	if (!wait || task_stopped(row->json))
 		return reason ? reason : "";
-	return arena_printf(arena, "%s%srestart in %s s", reason ? reason : "", reason ? "; " : "",
-			    wait);
+	return arena_printf(arena, "restart in %s s%s%s", wait, reason ? "; " : "",
+			    reason ? reason : "");
 }
 
 const struct column task_columns[] = {

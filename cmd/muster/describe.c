@@ -1,4 +1,4 @@
-/* muster describe: one service, node, task or task definition, for people. */
+/* muster describe: one service, node, task or task definition, for people; nothing is cut. */
 #include "muster.h"
 
 #include <stdio.h>
@@ -64,7 +64,7 @@ static void list_table(struct describe *d, const char *title, const json_t *list
 		}
 	}
 	section(d, title);
-	report_table(&table, terminal_width(), &d->out);
+	report_table(&table, 0, &d->out);
 	vec_release(&table.cells);
 }
 
@@ -101,7 +101,7 @@ static void rows_table(struct describe *d, const struct column *columns, const s
 		for (size_t c = 0; c < table.columns; c++)
 			*vec_push(&table.cells) =
 				shown[c]->cell(&d->cli->arena, &rows->items.items[i]);
-	report_table(&table, terminal_width(), out);
+	report_table(&table, 0, out);
 	vec_release(&table.cells);
 }
 

@@ -214,8 +214,9 @@ static json_t *lagging_json(const struct control *c, const struct service_state 
 		put_text(item, "message", task->reason);
 	}
 	if (task && task->restart_in_ms)
-		put_textf(item, "message", "%s%srestart in %u s", task->reason ? task->reason : "",
-			  task->reason ? "; " : "", (task->restart_in_ms + 999) / 1000);
+		put_textf(item, "message", "restart in %u s%s%s",
+			  (task->restart_in_ms + 999) / 1000, task->reason ? "; " : "",
+			  task->reason ? task->reason : "");
 	return item;
 }
 
