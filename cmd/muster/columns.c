@@ -52,8 +52,8 @@ const struct column service_columns[] = {
 	{ .header = "UNREACHABLE", .cell = unreachable_cell, .wide = true },
 	{ .header = "EXCLUDED", .cell = excluded_cell, .wide = true },
 	{ .header = "PRIORITY", .cell = priority_cell, .wide = true },
-	{ .header = "REVISION", .cell = taskdef_cell },
 	{ .header = "STATE", .cell = state_cell },
+	{ .header = "REVISION", .cell = taskdef_cell },
 	{ .header = NULL },
 };
 

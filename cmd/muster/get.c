@@ -19,8 +19,7 @@ static struct {
 static const struct flag flags[] = {
 	{ "output", FLAG_STRING, 'o', "FORMAT", "table, wide, yaml or json", .values = outputs,
 	  .offset = offsetof(typeof(options), output) },
-	{ "filter", FLAG_STRING, .value = "EXPR",
-	  .help = "only nodes, or tasks on nodes, that match a cluster query expression",
+	{ "filter", FLAG_STRING, .value = "EXPR", .help = "nodes, or tasks on nodes, that match",
 	  .offset = offsetof(typeof(options), filter) },
 	{ "stopped", FLAG_BOOL, .help = "of tasks: only the ones that stopped",
 	  .offset = offsetof(typeof(options), stopped) },

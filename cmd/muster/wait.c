@@ -20,13 +20,12 @@ static struct {
 	int64_t timeout_ms;
 } options = { .goal = "completed", .timeout_ms = 15 * 60000 };
 static const struct flag flags[] = {
-	{ "for", FLAG_STRING, .value = "GOAL",
-	  .help = "completed: all deployments are done; healthy: all tasks are ready",
+	{ "for", FLAG_STRING, .value = "GOAL", .help = "completed (all deployments) or healthy",
 	  .values = goals, .offset = offsetof(typeof(options), goal) },
 	{ "timeout", FLAG_DURATION, .value = "TIME", .help = "at most so long (15m)",
 	  .offset = offsetof(typeof(options), timeout_ms) },
 	{ "commit", FLAG_STRING, .value = "REV",
-	  .help = "until this commit, or a descendant, is applied (7 digits or more)",
+	  .help = "this commit, or a descendant (7 digits or more)",
 	  .offset = offsetof(typeof(options), commit) },
 };
 
@@ -294,9 +293,8 @@ const struct verb verb_wait = {
 	.name = "wait",
 	.usage = "[FLAG]...",
 	.about = "Wait until what was pushed runs.\n"
-		 "Exit code 0: it does, 1: a deployment failed, 3: the commit is invalid, 5: time "
-		 "ran\n"
-		 "out, 6: it is held. Unreachable nodes are listed and do not block.",
+		 "Exit code 0: it does, 1: a deployment failed, 3: the commit is invalid,\n"
+		 "5: time ran out, 6: it is held. Unreachable nodes are listed, and do not block.",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
 	.options = &options,
