@@ -97,6 +97,13 @@ touch -d '14 minutes ago' "$T/old/.beat"
 code 0 "an old status is read" muster --status "$T/old" get services
 like "$out" 'status is 14 min old, musterd is not running' "with a warning"
 
+# --- what a commit contains is known to the next musterd too
+kill "$MUSTERD"
+wait_for 10 gone "$MUSTERD"
+rm -r "$MUSTER_STATUS"
+start_musterd
+code 0 "wait for an ancestor after a restart" muster wait --commit "${first:0:12}" --timeout 20s
+
 # --- an agent's own status
 code 0 "the agent's own status" env MUSTER_STATUS="$T/nowhere" muster get tasks
 like "$out" 'app +n1 +RUNNING' "has its tasks"
