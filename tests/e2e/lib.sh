@@ -70,7 +70,7 @@ gone() {
 }
 # kill -9 all at once, then wait until they have ended.
 kill9() {
-	local pid
+	local pid dir
 	kill -9 "$@" 2> /dev/null
 	for pid in "$@"; do until gone "$pid"; do nap 0.001; done; done
 }
@@ -151,7 +151,11 @@ cleanup() {
 	while read -r pid; do kill -9 "$pid" 2> /dev/null; done < "$PIDS"
 	for pid in $(pgrep -f "muster-shim.*$RUN" 2> /dev/null); do kill -9 "$pid" 2> /dev/null; done
 	tasks | while read -r pid _; do kill -9 "$pid" 2> /dev/null; done
-	find /sys/fs/cgroup -depth -type d -path "*muster*$RUN*" -exec rmdir {} \; 2> /dev/null
+	# Groups of agents that were killed: muster-NODE-XXXXXXXX, by the digest of their state directory.
+	for dir in "$T"/state/agents/*; do
+		find /sys/fs/cgroup -depth -type d -path "*/muster-${dir##*/}-$(printf %s "$dir" | sha256sum | cut -c1-8)*" \
+			-exec rmdir {} \; 2> /dev/null
+	done
 	[ "${KEEP:-}" ] || rm -rf "$T"
 	[ "$FAILED" = 0 ] || exit 1
 }

@@ -134,24 +134,25 @@ static void leave_root(const char *dir)
 		cgroup_write(leaf, "cgroup.procs", pid, NULL);
 }
 
-static char *make_base(const char *dir, const char *node)
+/* An existing one may be of another user's agent: of use only where groups can be made in it. */
+static char *make_base(const char *dir, const char *name)
 {
 	struct buf path = { 0 };
-	buf_addf(&path, "%s/muster-%s", dir, node);
-	if (mkdir(path.data, 0755) == 0 || errno == EEXIST)
+	buf_addf(&path, "%s/%s", dir, name);
+	if ((mkdir(path.data, 0755) == 0 || errno == EEXIST) && access(path.data, W_OK | X_OK) == 0)
 		return path.data;
 	buf_release(&path);
 	return NULL;
 }
 
-static void open_v2(struct cgroups *cgroups, const char *dir, bool is_root, const char *node)
+static void open_v2(struct cgroups *cgroups, const char *dir, bool is_root, const char *name)
 {
 	bool busy = false;
 	char parent[4096];
 	snprintf(parent, sizeof(parent), "%s", dir);
 	if (!is_root)
 		*strrchr(parent, '/') = '\0';
-	cgroups->v2 = make_base(parent, node);
+	cgroups->v2 = make_base(parent, name);
 	if (!cgroups->v2)
 		return;
 	enable(parent, &busy);
@@ -169,7 +170,7 @@ static void open_v2(struct cgroups *cgroups, const char *dir, bool is_root, cons
 	buf_release(&text);
 }
 
-struct cgroups *cgroups_open(const char *node)
+struct cgroups *cgroups_open(const char *name)
 {
 	struct cgroups *cgroups = xcalloc(1, sizeof(*cgroups));
 	struct buf mounts = { 0 }, self = { 0 };
@@ -179,12 +180,12 @@ struct cgroups *cgroups_open(const char *node)
 		read_text("/proc/self/mountinfo", &mounts) && read_text("/proc/self/cgroup", &self);
 	const char *dir = ok ? cgroup_own_dir("", mounts.data, self.data, &arena) : NULL;
 	if (dir)
-		open_v2(cgroups, dir, strcmp(own_path(self.data, "", &arena), "/") == 0, node);
+		open_v2(cgroups, dir, strcmp(own_path(self.data, "", &arena), "/") == 0, name);
 	for (int i = 0; ok && i < CGROUP_CONTROLLERS; i++) {
 		dir = cgroups->v2_has[i]
 			      ? NULL
 			      : cgroup_own_dir(controller_names[i], mounts.data, self.data, &arena);
-		cgroups->v1[i] = dir ? make_base(dir, node) : NULL;
+		cgroups->v1[i] = dir ? make_base(dir, name) : NULL;
 	}
 	buf_release(&mounts);
 	buf_release(&self);

@@ -23,8 +23,9 @@ enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLL
 
 struct cgroups;
 
-/* Find what there is: never fails, at worst there is nothing. node: a name. */
-struct cgroups *cgroups_open(const char *node);
+/* Find what there is: never fails, at worst there is nothing. name: of the agent's own group, below
+ * which all of its tasks' are; no other agent's on this machine. */
+struct cgroups *cgroups_open(const char *name);
 void cgroups_free(struct cgroups *cgroups); /* the base group goes when it is empty */
 /* Is there a controller for it? Whether it can be used is known only after a try. */
 bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller);

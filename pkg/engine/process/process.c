@@ -175,6 +175,20 @@ static void process_close(void *self)
 	free(engine);
 }
 
+/* "muster-NODE-XXXXXXXX": two agents of one name on a machine differ in their state directory, and
+ * one that ends must not take the group from the other. */
+static struct cgroups *open_cgroups(const struct process_engine *engine)
+{
+	struct digest digest = digest_of(engine->state_dir, strlen(engine->state_dir));
+	char hex[DIGEST_HEX_LEN + 1];
+	struct buf name = { 0 };
+	digest_hex(&digest, hex);
+	buf_addf(&name, "muster-%s-%.8s", engine->node, hex);
+	struct cgroups *cgroups = cgroups_open(name.data);
+	buf_release(&name);
+	return cgroups;
+}
+
 static bool start_up(struct process_engine *engine, struct err *err)
 {
 	if (access(engine->shim, X_OK) < 0)
@@ -182,7 +196,7 @@ static bool start_up(struct process_engine *engine, struct err *err)
 	/* The shim finds the processes that it has to end there. */
 	if (access("/proc/thread-self/children", R_OK) < 0)
 		return err_set(err, ENOENT, "open /proc/thread-self/children (a kernel option)");
-	engine->cgroups = cgroups_open(engine->node);
+	engine->cgroups = open_cgroups(engine);
 	engine_probe(engine);
 	return fs_mkdirs(engine->state_dir, STATE_MODE, err) &&
 	       fs_mkdirs(engine->tasks_dir, TASKS_MODE, err) &&
