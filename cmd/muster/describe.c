@@ -89,29 +89,34 @@ static void rows_table(struct describe *d, const struct column *columns, const s
 		       struct buf *out)
 {
 	const char *headers[COLUMNS_MAX];
-	const struct column *shown[COLUMNS_MAX];
 	struct report_table table = { .headers = headers };
-	for (; columns->header; columns++) {
-		if (columns->wide)
-			continue;
-		headers[table.columns] = columns->header;
-		shown[table.columns++] = columns;
-	}
+	for (const struct column *c = columns; c->header; c++)
+		if (!c->wide)
+			headers[table.columns++] = c->header;
 	for (size_t i = 0; i < rows->items.len; i++)
-		for (size_t c = 0; c < table.columns; c++)
-			*vec_push(&table.cells) =
-				shown[c]->cell(&d->cli->arena, &rows->items.items[i]);
+		for (const struct column *c = columns; c->header; c++)
+			if (!c->wide)
+				*vec_push(&table.cells) =
+					c->cell(&d->cli->arena, &rows->items.items[i]);
 	report_table(&table, 0, out);
 	vec_release(&table.cells);
 }
 
-static void tasks(struct describe *d, const json_t *list, const struct doc *node)
+static void take_rows(const struct doc *node, const char *list, struct rows *rows)
 {
-	struct rows rows = { 0 };
 	size_t i;
 	json_t *task;
-	json_array_foreach(list, i, task) * vec_push(&rows.items) =
-		(struct row){ .cluster = node->cluster, .name = node->name, .json = task };
+	json_array_foreach(json_object_get(node->json, list), i, task)
+	{
+		*vec_push(&rows->items) =
+			(struct row){ .cluster = node->cluster, .name = node->name, .json = task };
+	}
+}
+
+static void tasks_of_node(struct describe *d, const struct doc *node)
+{
+	struct rows rows = { 0 };
+	take_rows(node, "tasks", &rows);
 	if (rows.items.len) {
 		section(d, "Tasks");
 		rows_table(d, task_columns, &rows, &d->out);
@@ -177,11 +182,7 @@ static void stopped_of_service(struct describe *d, const struct doc *service)
 static void stopped_of_node(struct describe *d, const struct doc *node)
 {
 	struct rows rows = { 0 };
-	size_t i;
-	json_t *task;
-	json_array_foreach(json_object_get(node->json, "stoppedTasks"), i, task) *
-		vec_push(&rows.items) =
-		(struct row){ .cluster = node->cluster, .name = node->name, .json = task };
+	take_rows(node, "stoppedTasks", &rows);
 	stopped_tasks(d, &rows);
 	vec_release(&rows.items);
 }
@@ -248,7 +249,7 @@ static void describe_node(struct describe *d, const struct doc *doc)
 	field(d, "CPU units:", count_at(&d->cli->arena, registration, "cpu"));
 	field(d, "Memory, MiB:", count_at(&d->cli->arena, registration, "memory"));
 	conditions(d, doc->json);
-	tasks(d, json_object_get(doc->json, "tasks"), doc);
+	tasks_of_node(d, doc);
 	stopped_of_node(d, doc);
 	list_table(d, "Attributes", json_object_get(doc->json, "attributes"), attribute_headers,
 		   attribute_keys, ARRAY_LEN(attribute_headers), SIZE_MAX);
