@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EARLY_BEAT_MS 1000
+
 static void open_store(void *arg);
 static void claim(struct agent *a);
 
@@ -92,10 +94,14 @@ static void registered(void *arg, const struct store_answer *answer)
 		claim(a);
 		return;
 	}
-	if (a->claim != CLAIM_HELD)
+	bool first = a->claim != CLAIM_HELD;
+	if (first)
 		log_info("registered", "node", a->options.node, "fleet", a->fleet);
 	a->claim = CLAIM_HELD;
 	beat(a);
+	if (first) /* again soon: a controller that has just started knows us by a beat that moves
+		    */
+		timer_set(a->beat_timer, EARLY_BEAT_MS);
 	agent_desired_look(a);
 	agent_observed_changed(a, true);
 	agent_register(a);

@@ -11,11 +11,13 @@
 #include "store/store.h"
 #include "watch/watch.h"
 
-#define BEATS_SCAN_MS	  10000	    /* how often alive/ is looked at */
-#define STORE_RETRY_MS	  2000	    /* an absent store is opened again so often */
-#define STATUS_SETTLE_MS  20	    /* changes of status within this time are written together */
-#define STATUS_BEAT_MS	  10000	    /* .beat of the status directory */
-#define EVENTS_FILE_BYTES (1 << 20) /* events.jsonl is rotated then; one old file is kept */
+#define BEATS_SCAN_MS	   10000 /* how often alive/ is looked at */
+#define BEATS_EARLY_MS	   500	 /* ... in the first moments after the start */
+#define BEATS_EARLY_FOR_MS 30000
+#define STORE_RETRY_MS	   2000	     /* an absent store is opened again so often */
+#define STATUS_SETTLE_MS   20	     /* changes of status within this time are written together */
+#define STATUS_BEAT_MS	   10000     /* .beat of the status directory */
+#define EVENTS_FILE_BYTES  (1 << 20) /* events.jsonl is rotated then; one old file is kept */
 
 struct options {
 	const char *source, *branch, *path, *state, *store, *status;
@@ -39,6 +41,7 @@ struct musterd {
 		*status_timer, *status_beat_timer;
 
 	bool locked, listed, needs_poll;
+	int64_t listed_at_ms;
 	uint32_t listing; /* lists under way */
 	uint32_t puts_pending;
 	struct map *status_services, *status_nodes, *status_families; /* key -> "1": out of date */

@@ -89,6 +89,13 @@ static void tell_absent(struct musterd *d, const struct store_entries *entries, 
 	map_free(there);
 }
 
+/* Soon after the start nodes are only unknown until their beat is seen to move: look more often. */
+static int64_t beats_pause(const struct musterd *d)
+{
+	bool early = d->listed && clock_monotonic_ms() - d->listed_at_ms < BEATS_EARLY_FOR_MS;
+	return early ? BEATS_EARLY_MS : BEATS_SCAN_MS;
+}
+
 static void tell_beats(void *arg, const struct store_answer *answer)
 {
 	struct musterd *d = arg;
@@ -98,7 +105,7 @@ static void tell_beats(void *arg, const struct store_answer *answer)
 				     answer->entries->items[i].beat, clock_monotonic_ms());
 	else
 		store_failed(d, &answer->err);
-	timer_set(d->beat_timer, BEATS_SCAN_MS);
+	timer_set(d->beat_timer, beats_pause(d));
 	musterd_step_soon(d);
 }
 
@@ -129,6 +136,8 @@ static void all_listed(void *arg, const struct store_answer *answer)
 	if (d->listed || !answer->ok)
 		return;
 	d->listed = true;
+	d->listed_at_ms = clock_monotonic_ms();
+	timer_set(d->beat_timer, beats_pause(d));
 	control_store_listed(d->control);
 	restore_applied(d);
 	struct err err;
