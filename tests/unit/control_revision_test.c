@@ -79,6 +79,7 @@ static void lost_ledger_is_rebuilt_from_history(void **state)
 	write_task(w, "task.yaml", "web", "c");
 	push(w);
 	assert_int_equal(number_of(w, "web"), 3);
+	pass(w, 5000);
 	reset(w);
 	drop_kind(w, "controller/");
 	controller_restart(w);
@@ -99,11 +100,19 @@ static void garbled_ledger_is_rebuilt_from_history(void **state)
 	write_task(w, "other.yaml", "other", "x");
 	write_task(w, "task.yaml", "web", "b");
 	push(w);
-	store_set(w, "controller/families/web", "{", 1);
-	reset(w);
-	controller_restart(w);
-	assert_int_equal(number_of(w, "web"), 2);
-	assert_int_equal(number_of(w, "other"), 1);
+	write_task(w, "other.yaml", "other", "y");
+	push(w);
+	/* One that nothing runs: only the document itself tells that something is missing. */
+	static const char *const families[] = { "other", "web" };
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		char key[64];
+		snprintf(key, sizeof(key), "controller/families/%s", families[i]);
+		store_set(w, key, "{", 1);
+		reset(w);
+		controller_restart(w);
+		assert_int_equal(number_of(w, "web"), 2);
+		assert_int_equal(number_of(w, "other"), 2);
+	}
 	assert_int_equal(w->desired_puts, 0);
 	assert_true(w->ledger_puts > 0);
 	world_free(w);
@@ -302,6 +311,22 @@ static void lost_snapshot_falls_back_to_a_valid_ancestor(void **state)
 	world_free(w);
 }
 
+/* A history that does not begin at the beginning tells no tree. */
+static void half_a_history_is_no_ancestor(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	file_set_text(w, "bad.yaml", "a: b\n");
+	push(w);
+	write_task(w, "task.yaml", "web", "a");
+	write_service(w, "web.yaml", "web", "web", "");
+	commit(w); /* these two files alone would be valid */
+	push(w);
+	assert_string_equal(w->c->applied.id, "");
+	assert_int_equal(w->desired_puts, 0);
+	world_free(w);
+}
+
 static void without_a_valid_ancestor_all_stays(void **state)
 {
 	(void)state;
@@ -335,6 +360,7 @@ int main(void)
 		cmocka_unit_test(contents_are_kept_of_the_last_and_of_those_in_use),
 		cmocka_unit_test(a_ledger_document_has_room_for_ten_thousand),
 		cmocka_unit_test(lost_snapshot_falls_back_to_a_valid_ancestor),
+		cmocka_unit_test(half_a_history_is_no_ancestor),
 		cmocka_unit_test(without_a_valid_ancestor_all_stays),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

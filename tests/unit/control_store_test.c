@@ -232,12 +232,36 @@ static void damaged_desired_is_put_again_above(void **state)
 			assert_int_equal(TOUCHED(w), 0);
 			assert_int_equal(w->agents[0].seen, w->highest[0]);
 			assert_int_equal(running_revision(w, "web", 2), 2);
+			/* After a restart what runs was taken over, not updated once more. */
+			const struct node_record *n = map_get(w->c->nodes, "n1");
+			assert_int_equal(n->assignments.items[0].replaces, !restart);
 			controller_restart(w);
 			assert_int_equal(w->desired_puts, 1);
 			free(old.bytes);
 			world_free(w);
 		}
 	}
+}
+
+/* The agent acted on a document that is lost, and nobody knows yet that it did. */
+static void numbers_leave_room_for_what_was_lost(void **state)
+{
+	(void)state;
+	struct world *w = web_on(1);
+	struct copy observed = copy_of(w, "observed/n1");
+	write_task(w, "task.yaml", "web", "b");
+	push(w);
+	w->agents[0].slow = true;
+	put_back(w, &observed);
+	store_drop(w, "desired/n1");
+	controller_restart(w);
+	uint64_t highest = w->highest[0]; /* each put was checked to be above those before */
+	assert_true(highest > w->agents[0].seen);
+	w->agents[0].slow = false;
+	settle_down(w);
+	assert_int_equal(w->agents[0].seen, w->highest[0]);
+	assert_int_equal(running_revision(w, "web", 2), 1);
+	world_free(w);
 }
 
 static void lost_desired_makes_updates_not_starts(void **state)
@@ -568,6 +592,7 @@ int main(void)
 		cmocka_unit_test(a_failed_put_is_repeated_above),
 		cmocka_unit_test(an_away_store_gets_no_puts),
 		cmocka_unit_test(damaged_desired_is_put_again_above),
+		cmocka_unit_test(numbers_leave_room_for_what_was_lost),
 		cmocka_unit_test(lost_desired_makes_updates_not_starts),
 		cmocka_unit_test(the_whole_store_goes_back),
 		cmocka_unit_test(an_emptied_store_is_filled_again),
