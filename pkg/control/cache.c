@@ -45,6 +45,7 @@ void file_cache_free(struct file_cache *cache)
 		cached_blob_free(value);
 	map_free(cache->files);
 	map_free(cache->blobs);
+	buf_release(&cache->key);
 	free(cache);
 }
 
@@ -58,11 +59,6 @@ static void blob_add(struct file_cache *cache, const struct source_file *file)
 	memcpy(blob->bytes, file->bytes, file->len);
 	blob->len = file->len;
 	map_put(cache->blobs, file->blob, blob);
-}
-
-static const char *file_key(struct arena *arena, const struct source_file *file)
-{
-	return arena_printf(arena, "%s\n%s", file->path, file->blob);
 }
 
 /* Can file_cache_get() give it? */
@@ -89,24 +85,25 @@ bool file_cache_add(struct file_cache *cache, const struct source_snapshot *snap
 
 struct cached_file *file_cache_get(struct file_cache *cache, const struct source_file *file)
 {
-	struct arena scratch;
-	arena_init(&scratch);
-	const char *key = file_key(&scratch, file);
-	struct cached_file *cached = map_get(cache->files, key);
-	struct cached_blob *blob = map_get(cache->blobs, file->blob);
-	if (!cached && (blob || file->too_large)) {
-		cached = xcalloc(1, sizeof(*cached));
-		cached->path = xstrdup(file->path);
-		cached->blob = blob;
-		cached->serial = ++cache->serial;
+	struct buf *key = &cache->key;
+	buf_reset(key);
+	buf_adds(key, file->path);
+	buf_addc(key, '\n');
+	buf_adds(key, file->blob);
+	struct cached_file *cached = map_get(cache->files, key->data);
+	if (cached)
+		return cached;
+	cached = xcalloc(1, sizeof(*cached));
+	cached->path = xstrdup(file->path);
+	cached->blob = map_get(cache->blobs, file->blob);
+	cached->serial = ++cache->serial;
+	if (file->too_large)
+		cached->parsed = manifest_unreadable(
+			cached->path, "the file is larger than the limit of 1 MiB for a manifest");
+	else
 		cached->parsed =
-			file->too_large
-				? manifest_unreadable(cached->path, "the file is larger than the "
-								    "limit of 1 MiB for a manifest")
-				: manifest_parse(cached->path, blob->bytes, blob->len);
-		map_put(cache->files, key, cached);
-	}
-	arena_release(&scratch);
+			manifest_parse(cached->path, cached->blob->bytes, cached->blob->len);
+	map_put(cache->files, key->data, cached);
 	return cached;
 }
 

@@ -23,6 +23,7 @@ struct cached_file {
 	struct manifest_file *parsed;
 	uint64_t serial; /* unique: the same serial is the same content at the same path */
 	bool used;
+	bool numbered; /* its task definitions are in the ledger */
 };
 /* The files of one commit, sorted by path. */
 struct file_set {
@@ -34,6 +35,7 @@ struct file_cache {
 	struct map *files; /* "PATH\nBLOB" -> struct cached_file */
 	struct map *blobs; /* id -> struct cached_blob */
 	uint64_t serial;
+	struct buf key; /* scratch */
 	struct file_set seen, applied;
 };
 
@@ -42,7 +44,7 @@ void file_cache_free(struct file_cache *cache);
 /* Take the bytes that a snapshot brings. False: some that it needs are missing: it must be given
  * whole. */
 bool file_cache_add(struct file_cache *cache, const struct source_snapshot *snapshot);
-/* A file by itself; NULL where its bytes are not known. */
+/* A file by itself, after file_cache_add() said that all are known. */
 struct cached_file *file_cache_get(struct file_cache *cache, const struct source_file *file);
 /* Make these files, sorted by path, the seen set; of a snapshot after file_cache_add(). */
 void file_cache_see(struct file_cache *cache, struct cached_file *const *files, size_t count);

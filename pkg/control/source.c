@@ -38,10 +38,12 @@ static void number_files(struct control *c, const struct source_file *files, siz
 	for (size_t f = 0; f < count; f++) {
 		if (!files[f].blob)
 			continue;
-		const struct manifest_file *parsed = file_cache_get(c->cache, &files[f])->parsed;
-		for (size_t i = 0; i < parsed->object_count; i++)
+		struct cached_file *file = file_cache_get(c->cache, &files[f]);
+		const struct manifest_file *parsed = file->parsed;
+		for (size_t i = 0; !file->numbered && i < parsed->object_count; i++)
 			if (parsed->objects[i].kind == MANIFEST_TASK_DEFINITION)
 				ledger_number(c, &parsed->objects[i], commit, time_unix_ms);
+		file->numbered = true;
 	}
 }
 
