@@ -25,6 +25,7 @@
 #define DISK_FREE_MIN_BYTES (16u << 20) /* below: DiskFull, nothing new starts */
 #define DISK_RECHECK_MS	    5000	/* while it is full */
 #define ENGINES_MAX	    4
+#define LOCK_FILE	    "lock"
 
 struct options {
 	const char *node, *cluster, *store, *state, *attributes_dir;
@@ -51,6 +52,7 @@ enum claim_state {
 struct agent {
 	struct options options;
 	struct arena arena;
+	const char *agents_dir;	 /* STATE/agents */
 	const char *dir;	 /* STATE/agents/NODE */
 	const char *control_dir; /* DIR/control: the file `leave` asks a running agent to leave */
 	const char *node_key, *desired_key, *observed_key;
@@ -157,7 +159,10 @@ void agent_status_beat(struct agent *a);
 /* leave.c */
 void agent_leave_check(struct agent *a);
 void agent_leave_tick(void *arg);
-int agent_leave_remote(struct agent *a); /* another agent runs here: ask it, and wait */
+/* Does another process run on this state? Then it is asked to leave, and waited for: false when it
+ * ended before it had left, else the exit code. */
+bool agent_runs_already(struct agent *a);
+bool agent_leave_remote(struct agent *a, int *code);
 bool agent_leave_asked(struct agent *a);
 
 #endif

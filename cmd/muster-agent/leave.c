@@ -4,8 +4,10 @@
 #include "log/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define LEAVE_FILE     "leave"
@@ -95,20 +97,44 @@ void agent_leave_check(struct agent *a)
 	}
 }
 
-int agent_leave_remote(struct agent *a)
+enum holding { HOLDING_ABSENT, HOLDING_FREE, HOLDING_HELD };
+
+/* The lock is not made here: the agent that leaves removes the directory. */
+static enum holding who_holds(struct agent *a)
+{
+	int fd = open(fs_join(&a->arena, a->dir, LOCK_FILE), O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return HOLDING_ABSENT;
+	bool held = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(fd);
+	return held ? HOLDING_HELD : HOLDING_FREE;
+}
+
+bool agent_runs_already(struct agent *a)
+{
+	return who_holds(a) == HOLDING_HELD;
+}
+
+bool agent_leave_remote(struct agent *a, int *code)
 {
 	struct err err;
+	*code = EXIT_SYSTEM;
 	const char *file = fs_join(&a->arena, a->control_dir, LEAVE_FILE);
 	if (!fs_write(file, "", 0, 0600, 0, NULL, &err)) {
 		log_error(err.text);
-		return EXIT_SYSTEM;
+		return true;
 	}
 	log_info("asking the running agent to leave", "node", a->options.node);
 	for (int i = 0; i < LEAVE_REMOTE_S * 1000 / LEAVE_STEP_MS; i++) {
-		if (access(a->dir, F_OK) != 0 && errno == ENOENT)
-			return EXIT_DONE;
+		if (access(a->dir, F_OK) != 0 && errno == ENOENT) {
+			*code = EXIT_DONE;
+			return true;
+		}
+		if (who_holds(a) == HOLDING_FREE)
+			return false;
 		usleep(LEAVE_STEP_MS * 1000);
 	}
 	log_error("the running agent has not left in time", "node", a->options.node);
-	return EXIT_TIMEOUT;
+	*code = EXIT_TIMEOUT;
+	return true;
 }

@@ -116,15 +116,19 @@ static bool id_file(const char *path, char out[UUID_TEXT_LEN + 1], struct err *e
 	return ok;
 }
 
-static bool prepare_state(struct agent *a, struct err *err)
+static void name_paths(struct agent *a)
 {
-	const char *agents = fs_join(&a->arena, a->options.state, "agents");
-	a->dir = fs_join(&a->arena, agents, a->options.node);
+	a->agents_dir = fs_join(&a->arena, a->options.state, "agents");
+	a->dir = fs_join(&a->arena, a->agents_dir, a->options.node);
 	a->control_dir = fs_join(&a->arena, a->dir, "control");
 	a->node_key = arena_printf(&a->arena, "nodes/%s", a->options.node);
 	a->desired_key = arena_printf(&a->arena, "desired/%s", a->options.node);
 	a->observed_key = arena_printf(&a->arena, "observed/%s", a->options.node);
-	return fs_mkdirs(a->options.state, 0755, err) && fs_mkdirs(agents, 0755, err) &&
+}
+
+static bool make_directories(struct agent *a, struct err *err)
+{
+	return fs_mkdirs(a->options.state, 0755, err) && fs_mkdirs(a->agents_dir, 0755, err) &&
 	       fs_mkdirs(a->dir, 0755, err) && fs_mkdirs(a->control_dir, 0755, err);
 }
 
@@ -169,12 +173,14 @@ static int start(struct agent *a)
 {
 	struct err err = { 0 };
 	umask(022);
-	if (!prepare_state(a, &err))
+	int code;
+	name_paths(a);
+	if (a->options.leave && agent_runs_already(a) && agent_leave_remote(a, &code))
+		return code;
+	if (!make_directories(a, &err))
 		return failed(&err);
-	a->lock_fd = fs_lock(fs_join(&a->arena, a->dir, "lock"), &err);
+	a->lock_fd = fs_lock(fs_join(&a->arena, a->dir, LOCK_FILE), &err);
 	if (a->lock_fd < 0 && err.code == EWOULDBLOCK) {
-		if (a->options.leave)
-			return agent_leave_remote(a);
 		err_set(&err, 0, "another agent of node %s runs on the state in %s",
 			a->options.node, a->options.state);
 		return failed(&err);

@@ -4,8 +4,9 @@
  *
  * Always holds: an engine knows its tasks by their id and by (fleet, node), so that several agents
  * on one machine never take each other's; what runs outlives the agent; a task's record is durable
- * before anything of it runs; start and exit are recorded durably. Operations never block the loop
- * for long and answer by callback on the loop's thread; list() answers from what the engine knows.
+ * before anything of it runs; start and exit are recorded, the exit durably. Operations never block
+ * the loop for long and answer by callback on the loop's thread; list() answers from what the
+ * engine knows.
  */
 #ifndef MUSTER_ENGINE_H
 #define MUSTER_ENGINE_H
