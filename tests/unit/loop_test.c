@@ -54,7 +54,7 @@ static void on_timer(void *arg)
 
 static void test_timers(void **state UNUSED)
 {
-	static char *const names[] = { "a", "b", "c" };
+	static char names[][2] = { "a", "b", "c" };
 	for (size_t i = 0; i < ARRAY_LEN(timers); i++)
 		timers[i] = timer_new(loop, on_timer, names[i]);
 	int64_t start = clock_monotonic_ms();
