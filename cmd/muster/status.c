@@ -229,7 +229,9 @@ const struct docs *status_docs(struct status *status, enum doc_kind kind)
 	for (size_t i = 0; i < status->root_count; i++)
 		if (!load_root(status, kind, status->roots[i]))
 			return NULL;
-	qsort(docs->items.items, docs->items.len, sizeof(*docs->items.items), by_cluster_name);
+	if (docs->items.len)
+		qsort(docs->items.items, docs->items.len, sizeof(*docs->items.items),
+		      by_cluster_name);
 	status->loaded[kind] = true;
 	return docs;
 }
