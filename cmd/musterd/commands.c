@@ -5,7 +5,7 @@
 #include "log/log.h"
 
 /* Every file in STATE/control is one command; it is carried out and removed. */
-static void read_commands(struct musterd *d)
+void musterd_commands_read(struct musterd *d)
 {
 	struct arena scratch;
 	const char **names;
@@ -22,6 +22,10 @@ static void read_commands(struct musterd *d)
 			log_warn("not a command; the file is left alone", "file", names[i]);
 			continue;
 		}
+		/* What is held is known once the source was looked at; until then the file waits.
+		 */
+		if (command.kind == COMMAND_ALLOW && !d->source_answered)
+			continue;
 		log_info("command", "file", names[i]);
 		switch (command.kind) {
 		case COMMAND_ALLOW: control_allow(d->control, command.argument); break;
@@ -32,6 +36,8 @@ static void read_commands(struct musterd *d)
 			break;
 		case COMMAND_KIND_COUNT: break;
 		}
+		/* Carried out before the file goes: killed in between, it is carried out again. */
+		musterd_step(d);
 		fs_remove(fs_join(&scratch, d->control_dir, names[i]), &err);
 	}
 	arena_release(&scratch);
@@ -42,7 +48,7 @@ static void changed(void *arg, const char *dir, const char *name)
 {
 	(void)dir;
 	(void)name;
-	read_commands(arg);
+	musterd_commands_read(arg);
 }
 
 bool musterd_commands_start(struct musterd *d, struct err *err)
@@ -50,6 +56,6 @@ bool musterd_commands_start(struct musterd *d, struct err *err)
 	d->commands = watcher_new(d->loop, changed, d, err);
 	if (!d->commands || !watcher_add(d->commands, d->control_dir, err))
 		return false;
-	read_commands(d);
+	musterd_commands_read(d);
 	return true;
 }

@@ -40,7 +40,7 @@ struct musterd {
 	struct timer *step_timer, *wake_timer, *beat_timer, *relist_timer, *reopen_timer,
 		*status_timer, *status_beat_timer;
 
-	bool locked, listed, needs_poll;
+	bool locked, listed, list_failed, needs_poll;
 	int64_t listed_at_ms;
 	uint32_t listing; /* lists under way */
 	uint32_t puts_pending;
@@ -67,6 +67,7 @@ void musterd_once_check(struct musterd *d);
 
 /* commands.c: files in STATE/control. */
 bool musterd_commands_start(struct musterd *d, struct err *err);
+void musterd_commands_read(struct musterd *d);
 
 /* status.c */
 bool musterd_status_start(struct musterd *d, struct err *err);

@@ -7,12 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Commands may have waited for the first look. */
+static void answered(struct musterd *d)
+{
+	bool first = !d->source_answered;
+	d->source_answered = true;
+	if (first)
+		musterd_commands_read(d);
+	musterd_step_soon(d);
+}
+
 static bool taken(void *arg, const struct source_snapshot *snapshot)
 {
 	struct musterd *d = arg;
 	bool ok = control_snapshot(d->control, snapshot, clock_monotonic_ms(), clock_unix_ms());
-	d->source_answered |= ok;
-	musterd_step_soon(d);
+	if (ok)
+		answered(d);
 	return ok;
 }
 
@@ -23,16 +33,14 @@ static void source_failed(void *arg, const char *reason, const char *text)
 	if (!before || strcmp(before, text) != 0)
 		log_warn("the source does not answer", "reason", reason, "text", text);
 	control_source_failed(d->control, reason, text);
-	d->source_answered = true;
-	musterd_step_soon(d);
+	answered(d);
 }
 
 static void unchanged(void *arg, const char *commit)
 {
 	struct musterd *d = arg;
 	control_source_ok(d->control, commit);
-	d->source_answered = true;
-	musterd_step_soon(d);
+	answered(d);
 }
 
 /* muster-git lies next to musterd. */

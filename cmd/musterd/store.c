@@ -154,7 +154,8 @@ static void got_list(void *arg, const struct store_answer *answer)
 	const char *prefix = request->prefix;
 	free(request);
 	d->listing--;
-	if (!answer->ok) {
+	if (!answer->ok) { /* a ledger that could not be read must not pass for an empty one */
+		d->list_failed = true;
 		store_failed(d, &answer->err);
 		return;
 	}
@@ -165,7 +166,7 @@ static void got_list(void *arg, const struct store_answer *answer)
 	}
 	if (strncmp(prefix, "controller/", 11) != 0)
 		tell_absent(d, answer->entries, prefix);
-	if (d->listing == 0)
+	if (d->listing == 0 && !d->list_failed)
 		store_beats(d->store, all_listed, d);
 	musterd_step_soon(d);
 }
@@ -177,6 +178,7 @@ static void list_again(void *arg)
 		  d->needs_poll ? STORE_RELIST_NETWORK_FS_MS : STORE_RELIST_CONTROLLER_MS);
 	if (d->listing > 0)
 		return;
+	d->list_failed = false;
 	for (size_t i = 0; i < ARRAY_LEN(listed_prefixes); i++) {
 		struct list_request *request = xcalloc(1, sizeof(*request));
 		*request = (struct list_request){ .d = d, .prefix = listed_prefixes[i] };
