@@ -436,7 +436,9 @@ void agent_step(void *arg)
 	for (uint32_t i = 0; i < a->last.action_count; i++)
 		carry_out(a, &a->last.actions[i], &input);
 	set_wake_up(a, input.now_ms);
-	agent_observed_changed(a, true);
+	/* Stops wait for `seen` to be known; all else may come together with what follows at once.
+	 */
+	agent_observed_changed(a, a->seen > a->seen_pending);
 	if (a->leaving)
 		agent_leave_check(a);
 }

@@ -16,11 +16,12 @@
 #include "store/store.h"
 #include "watch/watch.h"
 
-#define BEAT_MS		    10000 /* give or take a fifth */
-#define TAKE_OVER_MS	    30000 /* silence after which another instance's record is taken over */
-#define STORE_RETRY_MS	    2000
-#define OBSERVED_LATE_MS    250 /* what is not urgent is put together with what follows this soon */
-#define STATUS_SETTLE_MS    50	/* changes of status within this time are written together */
+#define BEAT_MS		 10000 /* give or take a fifth */
+#define TAKE_OVER_MS	 30000 /* silence after which another instance's record is taken over */
+#define STORE_RETRY_MS	 2000
+#define OBSERVED_LATE_MS 20 /* what is not urgent is put together with what follows this soon */
+#define STATUS_SETTLE_MS                                                                           \
+	200 /* status follows a change so late, and others within this time with it */
 #define LEAVE_STORE_MS	    10000	/* --leave waits so long for the store */
 #define DISK_FREE_MIN_BYTES (16u << 20) /* below: DiskFull, nothing new starts */
 #define DISK_RECHECK_MS	    5000	/* while it is full */
@@ -71,7 +72,7 @@ struct agent {
 	struct node_memory *memory;
 	VEC(struct node_prepare_entry) prepares;
 	VEC(struct starting) starting;
-	bool disk_full, status_failed;
+	bool disk_full, status_failed, status_due;
 
 	/* Desired. */
 	struct arena desired_arena;
@@ -84,7 +85,7 @@ struct agent {
 
 	/* Observed. */
 	struct buf observed_bytes; /* as last put, or under way */
-	bool observed_pending, observed_dirty;
+	bool observed_pending, observed_dirty, observed_due;
 	uint64_t seen, seen_pending, seen_written;
 	struct arena report_arena; /* of the last step's tasks */
 	struct node_output last;   /* refers to report_arena and desired */

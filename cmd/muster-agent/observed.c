@@ -95,6 +95,7 @@ static void put_done(void *arg, const struct store_answer *answer)
 void agent_observed_put(void *arg)
 {
 	struct agent *a = arg;
+	a->observed_due = false;
 	bool ours = a->claim == CLAIM_TAKING || a->claim == CLAIM_HELD;
 	if (!a->store_ok || !ours || a->leave_started)
 		return;
@@ -124,6 +125,10 @@ void agent_observed_put(void *arg)
 
 void agent_observed_changed(struct agent *a, bool urgent)
 {
-	timer_set(a->observed_timer, urgent ? 0 : OBSERVED_LATE_MS);
-	timer_set(a->status_timer, STATUS_SETTLE_MS);
+	if (urgent || !a->observed_due)
+		timer_set(a->observed_timer, urgent ? 0 : OBSERVED_LATE_MS);
+	a->observed_due = true;
+	if (!a->status_due)
+		timer_set(a->status_timer, STATUS_SETTLE_MS);
+	a->status_due = true;
 }

@@ -52,6 +52,7 @@ void agent_status_write(void *arg)
 {
 	struct agent *a = arg;
 	struct arena scratch;
+	a->status_due = false;
 	if (a->claim == CLAIM_LOST)
 		return;
 	arena_init(&scratch);

@@ -14,10 +14,11 @@
 #define BEATS_SCAN_MS	   10000 /* how often alive/ is looked at */
 #define BEATS_EARLY_MS	   500	 /* ... in the first moments after the start */
 #define BEATS_EARLY_FOR_MS 30000
-#define STORE_RETRY_MS	   2000	     /* an absent store is opened again so often */
-#define STATUS_SETTLE_MS   20	     /* changes of status within this time are written together */
-#define STATUS_BEAT_MS	   10000     /* .beat of the status directory */
-#define EVENTS_FILE_BYTES  (1 << 20) /* events.jsonl is rotated then; one old file is kept */
+#define STORE_RETRY_MS	   2000 /* an absent store is opened again so often */
+#define STATUS_SETTLE_MS                                                                           \
+	100 /* status follows a change so late, and others within this time with it */
+#define STATUS_BEAT_MS	  10000	    /* .beat of the status directory */
+#define EVENTS_FILE_BYTES (1 << 20) /* events.jsonl is rotated then; one old file is kept */
 
 struct options {
 	const char *source, *branch, *path, *state, *store, *status;
@@ -46,7 +47,7 @@ struct musterd {
 	uint32_t puts_pending;
 	struct map *status_services, *status_nodes, *status_families; /* key -> "1": out of date */
 	struct map *status_gone; /* "services/CLUSTER/NAME", ... */
-	bool status_fleet, status_failed;
+	bool status_fleet, status_failed, status_due;
 	struct buf events; /* lines of events.jsonl to be written */
 	int exit_code;
 	bool source_answered;

@@ -43,7 +43,9 @@ void musterd_status_effect(struct musterd *d, const struct control_effect *effec
 	case EFFECT_REMOVE:
 	case EFFECT_SAVE_APPLIED: break;
 	}
-	timer_set(d->status_timer, STATUS_SETTLE_MS);
+	if (!d->status_due)
+		timer_set(d->status_timer, STATUS_SETTLE_MS);
+	d->status_due = true;
 	arena_release(&scratch);
 }
 
@@ -182,6 +184,7 @@ void musterd_status_flush(struct musterd *d)
 		return;
 	arena_init(&scratch);
 	bool failed_before = d->status_failed;
+	d->status_due = false;
 	d->status_failed = false;
 	if (d->events.len > 0)
 		write_events(d, &scratch);
@@ -195,6 +198,7 @@ void musterd_status_flush(struct musterd *d)
 		log_info("status files are written again");
 	if (d->status_failed) { /* disk full, say: all of it again, later */
 		timer_set(d->status_timer, STATUS_BEAT_MS);
+		d->status_due = true;
 	} else {
 		d->status_fleet = false;
 		clear(&d->status_services);
