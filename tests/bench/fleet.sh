@@ -52,6 +52,9 @@ for i in 1 2 3 4 5 6 7 8 9; do
 	echo $((e - t)) >> "$T/fork"
 done
 row '  floor: a bare git read' "$(quantile 0.5 < "$T/git-read" | ms)" "$(quantile 0.99 < "$T/git-read" | ms)" ms ''
+times() { awk -v a="$(quantile 0.5 < "$1")" -v b="$(quantile 0.5 < "$2")" -v n="${3:-1}" 'BEGIN { printf "%.1f x", a / b * n }'; }
+row '  the push against ten fork+exec' "$(times "$T/push-after" "$T/fork")" '' '' ''
+row '  the push against a bare git read' "$(times "$T/push-after" "$T/git-read")" '' '' ''
 row '  floor: fork+exec of ten such tasks' "$(quantile 0.5 < "$T/fork" | ms)" "$(quantile 0.99 < "$T/fork" | ms)" ms ''
 
 # 100 tasks: ten services on ten nodes.
@@ -73,6 +76,7 @@ while read -r pid start node service _; do
 	echo $((e - t)) >> "$T/restart"
 done < <(tasks)
 row 'killed task -> running again (100 tasks)' "$(quantile 0.5 < "$T/restart" | ms)" "$(quantile 0.99 < "$T/restart" | ms)" ms '30'
+row '  the restart against one fork+exec' "$(times "$T/restart" "$T/fork" 10)" '' '' ''
 
 muster wait --timeout 60s > /dev/null
 pss() { awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"; }

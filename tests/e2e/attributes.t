@@ -13,6 +13,8 @@ push "only where env is prod"
 wait_for 20 nodes_are app "n1"
 ok $? "a flag: only that node runs it"
 [ "$FAILED" = 0 ] || log_tail
+explained() { muster explain --service app --node n3 | grep -q env; }
+wait_for 5 explained # status follows a moment later
 like "$(muster explain --service app --node n3)" 'env' "explain says why n3 does not"
 echo prod > "$T/attributes/env"
 wait_for 10 nodes_are app "n1 n2"
