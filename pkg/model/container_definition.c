@@ -170,6 +170,8 @@ static const struct schema config_file_schema = SCHEMA(config_file, "file", conf
 static const struct field fields[] = {
 	{ STRING(container_definition, "name", name), .flags = FIELD_REQUIRED | FIELD_ECS_NAME },
 	{ STRING(container_definition, "image", image), .flags = FIELD_CONTAINER_ONLY },
+	{ STRING(container_definition, "imagePullPolicy", image_pull_policy),
+	  .flags = FIELD_CONTAINER_ONLY, .values = VALUES("Always", "IfNotPresent", "Never") },
 	{ OBJECT(container_definition, "repositoryCredentials", repository_credentials,
 		 repository_credentials_schema),
 	  .flags = FIELD_CONTAINER_ONLY },

@@ -136,6 +136,7 @@ struct container_definition {
 	struct pos pos;
 	const char *name;
 	const char *image; /* NULL for PROCESS */
+	const char *image_pull_policy; /* Kubernetes': Always IfNotPresent Never */
 	struct repository_credentials *repository_credentials;
 	struct opt_int cpu, memory, memory_reservation; /* units, MiB, MiB */
 	enum opt_bool essential;			/* default true */

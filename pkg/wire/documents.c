@@ -4,10 +4,11 @@
 
 #include <string.h>
 
-#define ENGINES_MAX	   16
-#define CONDITIONS_MAX	   64
-#define OBSERVED_TASKS_MAX (4 * LIMIT_TASKS_PER_NODE) /* old and new ones, and strays */
-#define STOPPED_TASKS_MAX  (10 * LIMIT_TASKS_PER_NODE)
+#define ENGINES_MAX	     16
+#define CONDITIONS_MAX	     64
+#define OBSERVED_TASKS_MAX   (4 * LIMIT_TASKS_PER_NODE) /* old and new ones, and strays */
+#define NETWORK_BINDINGS_MAX 200 /* of a container; what is more is not told */
+#define STOPPED_TASKS_MAX    (10 * LIMIT_TASKS_PER_NODE)
 
 static const char *const task_statuses[] = {
 	[TASK_PROVISIONING] = "PROVISIONING", [TASK_PENDING] = "PENDING",
@@ -118,6 +119,7 @@ static const struct member desired_task_rows[] = {
 	ROW("monitorSeconds", MEMBER_U32, monitor_seconds),
 	ROW("taskDefinition", MEMBER_OBJECT, task_definition, .flags = MEMBER_REQUIRED,
 	    .schema = &task_definition_schema),
+	ROW("images", MEMBER_MAP, images),
 };
 static const struct layout desired_task_layout = LAYOUT(desired_task_rows, struct IN);
 #undef IN
@@ -134,6 +136,16 @@ static const struct member desired_rows[] = {
 static const struct layout desired_layout = LAYOUT(desired_rows, struct IN);
 #undef IN
 
+#define IN wire_binding
+static const struct member binding_rows[] = {
+	ROW("bindIP", MEMBER_TEXT, bind_ip, .max = WIRE_REASON_BYTES),
+	ROW("containerPort", MEMBER_U32, container_port),
+	ROW("hostPort", MEMBER_U32, host_port),
+	ROW("protocol", MEMBER_TEXT, protocol, .max = WIRE_REASON_BYTES),
+};
+static const struct layout binding_layout = LAYOUT(binding_rows, struct IN);
+#undef IN
+
 #define IN wire_container
 static const struct member container_rows[] = {
 	ROW("name", MEMBER_TEXT, name, .flags = MEMBER_REQUIRED),
@@ -142,6 +154,12 @@ static const struct member container_rows[] = {
 	ROW("exitCode", MEMBER_MAYBE, exit_code,
 	    .count = offsetof(struct wire_container, has_exit_code)),
 	ROW("reason", MEMBER_TEXT, reason, .max = WIRE_REASON_BYTES),
+	ROW("image", MEMBER_TEXT, image),
+	ROW("imageDigest", MEMBER_TEXT, image_digest),
+	ROW("health", MEMBER_ENUM, health, .values = healths, .flags = MEMBER_SPARSE),
+	ROW("restartCount", MEMBER_U32, restart_count),
+	ROW_LIST("networkBindings", network_bindings, network_binding_count, binding_layout,
+		 NETWORK_BINDINGS_MAX),
 };
 static const struct layout container_layout = LAYOUT(container_rows, struct IN);
 #undef IN

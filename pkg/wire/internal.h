@@ -33,6 +33,7 @@ enum member_flag {
 	MEMBER_REQUIRED = 1 << 0,
 	MEMBER_NAME = 1 << 1, /* becomes a path somewhere: name_safe() must hold */
 	MEMBER_NAME_OR_EMPTY = 1 << 2,
+	MEMBER_SPARSE = 1 << 3, /* MEMBER_ENUM: its first word is left out, too */
 };
 
 struct layout;

@@ -84,7 +84,8 @@ static json_t *put_maybe(const struct member *m, const void *object)
 
 static json_t *put_enum(const struct member *m, const void *object)
 {
-	return json_string(m->values[*(const unsigned int *)at(object, m->offset)]);
+	unsigned int value = *(const unsigned int *)at(object, m->offset);
+	return value || !(m->flags & MEMBER_SPARSE) ? json_string(m->values[value]) : NULL;
 }
 
 static json_t *put_digest(const struct member *m, const void *object)

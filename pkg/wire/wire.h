@@ -74,6 +74,9 @@ struct wire_desired_task {
 	struct str_list depends_on; /* services of the same cluster */
 	uint32_t min_ready_seconds, monitor_seconds;
 	const struct task_definition *task_definition; /* fully resolved */
+	/* The digests ("sha256:...") that the deployment runs the images of its containers by, by
+	 * container name; none yet for those that the first node to prepare resolves. */
+	struct str_map images;
 };
 struct wire_desired {
 	const char *fleet, *node, *cluster;
@@ -97,13 +100,23 @@ enum health_status { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 const char *task_status_name(enum task_status status); /* "RUNNING" */
 const char *health_status_name(enum health_status health);
 
+struct wire_binding { /* a published port: ECS's networkBindings */
+	const char *bind_ip, *protocol;
+	uint32_t container_port, host_port;
+};
 struct wire_container {
 	const char *name;
 	enum task_status last_status;
 	const char *runtime_id; /* process id as text, or container id; NULL */
 	bool has_exit_code;
-	int exit_code;	    /* 128 + signal for one that a signal ended */
-	const char *reason; /* NULL */
+	int exit_code;		  /* 128 + signal for one that a signal ended */
+	const char *reason;	  /* NULL */
+	const char *image;	  /* as the task definition names it; NULL: none */
+	const char *image_digest; /* "sha256:...", of the index where there is one; NULL */
+	enum health_status health;
+	uint32_t restart_count; /* in place, by its restartPolicy */
+	struct wire_binding *network_bindings;
+	uint32_t network_binding_count;
 };
 struct wire_task {
 	const char *id; /* UUID_TEXT_LEN hex; "": desired, not yet started */

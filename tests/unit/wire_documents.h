@@ -100,8 +100,13 @@ static const struct wire_desired full_desired = {
 };
 
 static struct wire_container full_containers[] = {
-	{ "exporter", TASK_STOPPED, "4711", true, 139, "killed by SIGSEGV" },
-	{ "helper", TASK_STOPPED, NULL, false, 0, NULL },
+	{ .name = "exporter",
+	  .last_status = TASK_STOPPED,
+	  .runtime_id = "4711",
+	  .has_exit_code = true,
+	  .exit_code = 139,
+	  .reason = "killed by SIGSEGV" },
+	{ .name = "helper", .last_status = TASK_STOPPED },
 };
 static struct wire_task full_tasks[] = {
 	{ .id = ID("d"),

@@ -69,6 +69,55 @@ static void values_arrive(void **state UNUSED)
 	arena_release(&arena);
 }
 
+/* What only a container engine tells, and what the controller tells one. */
+static void images_and_ports_arrive(void **state UNUSED)
+{
+	static struct str_pair digests[] = { { "web", "sha256:0123" } };
+	struct wire_binding bindings[] = { { "0.0.0.0", "tcp", 80, 49153 },
+					   { "::", "udp", 53, 53 } };
+	struct wire_container container = { .name = "web",
+					    .last_status = TASK_RUNNING,
+					    .image = "registry.example/web:1",
+					    .image_digest = "sha256:0123",
+					    .health = HEALTH_UNHEALTHY,
+					    .restart_count = 3,
+					    .network_bindings = bindings,
+					    .network_binding_count = 2 };
+	struct wire_task task = full_tasks[0];
+	struct wire_desired_task desired = full_desired_tasks[0];
+	union document doc, read;
+	struct buf bytes = { 0 };
+	struct arena arena;
+	arena_init(&arena);
+	task.containers = &container;
+	task.container_count = 1;
+	full_document(OBSERVED, &doc);
+	doc.observed.tasks = &task;
+	doc.observed.task_count = 1;
+	check_round_trip(OBSERVED, &doc);
+	encode(OBSERVED, &doc, &bytes);
+	assert_int_equal(decode(OBSERVED, bytes.data, bytes.len, &arena, &read, NULL), WIRE_OK);
+	const struct wire_container *c = read.observed.tasks[0].containers;
+	assert_string_equal(c->image, container.image);
+	assert_string_equal(c->image_digest, container.image_digest);
+	assert_int_equal(c->health, HEALTH_UNHEALTHY);
+	assert_int_equal(c->restart_count, 3);
+	assert_int_equal(c->network_binding_count, 2);
+	assert_string_equal(c->network_bindings[1].protocol, "udp");
+	assert_int_equal(c->network_bindings[0].host_port, 49153);
+
+	buf_reset(&bytes);
+	desired.images = (struct str_map){ .items = digests, .len = 1, .set = true };
+	full_document(DESIRED, &doc);
+	doc.desired.tasks = &desired;
+	check_round_trip(DESIRED, &doc);
+	encode(DESIRED, &doc, &bytes);
+	assert_int_equal(decode(DESIRED, bytes.data, bytes.len, &arena, &read, NULL), WIRE_OK);
+	assert_string_equal(read.desired.tasks[0].images.items[0].value, "sha256:0123");
+	buf_release(&bytes);
+	arena_release(&arena);
+}
+
 /* --- random documents ------------------------------------------------------------------------- */
 
 static uint64_t random_state;
@@ -264,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_documents_survive),
 		cmocka_unit_test(values_arrive),
+		cmocka_unit_test(images_and_ports_arrive),
 		cmocka_unit_test(random_documents_survive),
 		cmocka_unit_test(objects_are_sealed_and_opened),
 	};
