@@ -118,6 +118,25 @@ void apply_retire(struct control *c);
 /* Does its manifest say that its tasks stay when it goes? */
 bool service_prune_disabled(const struct service_state *service);
 
+/* What the planner is told of the service, again. */
+void apply_tell_planner(struct control *c, struct service_state *service);
+
+/* --- images.c
+ * ------------------------------------------------------------------------------------- */
+
+/* Do its nodes pull images? */
+bool images_pulled(const struct content *content);
+/* Does some container wait for the first node to tell the digest of its image? */
+bool images_unresolved(const struct content *content);
+/* The node was observed: learn the digests that it tells of what it is assigned. */
+void images_learn(struct control *c, struct node_record *node);
+/* Take those of a desired document; what is known already stays. */
+void images_take(struct content *content, const struct str_map *images);
+/* For the ledger. */
+struct json_t;
+struct json_t *images_json(const struct content *content);
+void images_load(struct content *content, const struct json_t *json);
+
 /* --- hold.c
  * --------------------------------------------------------------------------------------- */
 

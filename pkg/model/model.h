@@ -34,6 +34,7 @@
 #define DEFAULT_NODE_TIMEOUT_S	    30
 #define DEFAULT_MONITOR_S	    60
 #define DEFAULT_PROGRESS_DEADLINE_S 600
+#define DEFAULT_MAX_PARALLEL_PULLS  50
 
 /* --- task definition: the fields of ECS, reference section 4 ---------------------------------- */
 
@@ -135,7 +136,7 @@ struct config_file { /* beyond ECS, DESIGN section 4: `files` */
 struct container_definition {
 	struct pos pos;
 	const char *name;
-	const char *image; /* NULL for PROCESS */
+	const char *image;	       /* NULL for PROCESS */
 	const char *image_pull_policy; /* Kubernetes': Always IfNotPresent Never */
 	struct repository_credentials *repository_credentials;
 	struct opt_int cpu, memory, memory_reservation; /* units, MiB, MiB */
@@ -261,6 +262,7 @@ struct cluster_manifest {
 	struct pos pos;
 	struct str_at name;
 	struct opt_int node_timeout_seconds, node_expire_seconds;
+	struct opt_int max_parallel_pulls; /* nodes that pull images at a time */
 	struct str_map labels, annotations;
 };
 

@@ -23,6 +23,8 @@ static const struct field cluster_fields[] = {
 	  RANGE(1, SECONDS_MAX) },
 	{ INTEGER(cluster_manifest, "nodeExpireSeconds", node_expire_seconds),
 	  RANGE(0, 10 * 365 * 24 * 3600) },
+	{ INTEGER(cluster_manifest, "maxParallelPulls", max_parallel_pulls),
+	  RANGE(1, LIMIT_NODES) },
 	{ REFUSED("windows", "\"windows\" is not supported yet; remove it") },
 };
 const struct schema cluster_manifest_schema = SCHEMA(cluster_manifest, "cluster", cluster_fields);

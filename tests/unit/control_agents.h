@@ -8,7 +8,10 @@
 
 static inline void agent_register(struct world *w, struct agent *a)
 {
-	static struct wire_engine engine = { .kind = ENGINE_PROCESS, .name = "process" };
+	static struct wire_engine engines[] = {
+		{ .kind = ENGINE_PROCESS, .name = "process" },
+		{ .kind = ENGINE_CONTAINER, .name = "podman" },
+	};
 	struct buf bytes = { 0 };
 	struct wire_registration r = {
 		.fleet = FLEET,
@@ -20,8 +23,8 @@ static inline void agent_register(struct world *w, struct agent *a)
 		.agent_version = "1",
 		.wire_min = 1,
 		.wire_max = 1,
-		.engines = &engine,
-		.engine_count = 1,
+		.engines = engines,
+		.engine_count = 2,
 		.attributes = { a->attributes, a->attribute_count, true },
 		.cpu_units = 4096,
 		.memory_mib = 4096,
@@ -37,9 +40,14 @@ static inline void agent_register(struct world *w, struct agent *a)
 static inline void agent_report(struct world *w, struct agent *a)
 {
 	struct wire_task tasks[MAX_TASKS] = { 0 };
+	struct wire_container containers[MAX_TASKS] = { 0 };
 	for (uint32_t i = 0; i < a->task_count; i++) {
 		const struct agent_task *t = &a->tasks[i];
 		bool fails = a->fails && strcmp(a->fails, t->service) == 0;
+		bool pulls = a->pulls && t->container;
+		containers[i] =
+			(struct wire_container){ .name = "main",
+						 .image_digest = t->image[0] ? t->image : NULL };
 		tasks[i] = (struct wire_task){
 			.id = "0123456789abcdef0123456789abcdef",
 			.cluster = t->cluster,
@@ -48,9 +56,11 @@ static inline void agent_report(struct world *w, struct agent *a)
 			.revision = t->revision,
 			.target = t->target,
 			.deployment = t->deployment,
-			.last_status = fails ? TASK_PENDING : TASK_RUNNING,
+			.last_status = fails || pulls ? TASK_PENDING : TASK_RUNNING,
+			.containers = &containers[i],
+			.container_count = 1,
 			.desired_status = TASK_RUNNING,
-			.ready = !fails,
+			.ready = !fails && !pulls,
 			.failed = fails,
 			.engine = "process",
 		};
@@ -100,6 +110,13 @@ static inline void agent_obey(struct agent *a, const struct wire_desired *d)
 		snprintf(t->deployment, sizeof(t->deployment), "%s", want->deployment);
 		t->revision = want->revision;
 		t->target = want->target;
+		t->container = task_definition_engine(want->task_definition) == ENGINE_CONTAINER;
+		const char *image = want->images.len ? want->images.items[0].value : a->digest;
+		bool same = old && digest_equal(&old->target, &want->target);
+		snprintf(t->image, sizeof(t->image), "%s",
+			 same && old->image[0]	 ? old->image
+			 : t->container && image ? image
+						 : "");
 		if (!old)
 			a->starts++;
 		else if (!digest_equal(&old->target, &want->target))

@@ -42,6 +42,8 @@ struct agent_task {
 	char deployment[32];
 	uint32_t revision;
 	struct digest target;
+	char image[80]; /* digest that it runs by, by its desired document or its own finding */
+	bool container;
 };
 struct agent {
 	char name[32];
@@ -52,7 +54,9 @@ struct agent {
 	bool silent; /* neither beats nor acts */
 	bool slow;   /* beats, but does not act */
 	bool gone;
-	const char *fails; /* a service whose new tasks fail */
+	const char *fails;  /* a service whose new tasks fail */
+	const char *digest; /* what it finds where its desired document has none; NULL: nothing */
+	bool pulls;	    /* and does not come to an end with it */
 	struct agent_task tasks[MAX_TASKS];
 	uint32_t task_count;
 	uint32_t starts, replaced, stops; /* of tasks, counted by the agent */
