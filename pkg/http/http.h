@@ -10,7 +10,7 @@
  * cut: the head of an answer (HTTP_HEAD_MAX), a collected body or one value of a stream
  * (max_bytes).
  *  - Redirects are not followed, proxies and .netrc not used, other protocols not spoken; nothing
- * is sent that the caller did not ask for but Host, User-Agent, Accept and Content-Length.
+ * is sent that the caller did not ask for but Host, Accept and Content-Length.
  *
  * Connections are kept (HTTP_IDLE_CONNECTIONS) and used again. A kept one may turn out to be dead
  * only when a request was sent on it; libcurl then sends it again on a new one. So only what may be
@@ -51,8 +51,9 @@ struct http_answer {
 	/*
 	 * Of !ok; the text names what was asked and why it failed. ENOENT, ECONNREFUSED, EACCES,
 	 * EAGAIN (its queue is full) ...: "connect '/run/docker.sock': No such file or directory".
-	 * ETIMEDOUT: past a deadline. EFBIG: past a bound. ECONNRESET: closed too early. EPROTO:
-	 * not HTTP. EINVAL: of this request (a header of several lines).
+	 * EHOSTUNREACH: no such name. ETIMEDOUT: past a deadline. EFBIG: past a bound. ECONNRESET:
+	 * closed too early. EPROTO: not HTTP, or a certificate that does not do. EINVAL: this
+	 * request (a header of several lines).
 	 */
 	struct err err;
 	int status; /* 200, 404 ...; 0: no head of an answer was read */

@@ -44,7 +44,11 @@ static bool ends_value(struct http_split *split, char c)
 static bool give(struct http_split *split, bool (*value)(void *arg, const char *text, size_t len),
 		 void *arg)
 {
-	bool more = value(arg, split->value.data, split->value.len);
+	size_t len = split->value.len;
+	while (is_space(split->value.data[len - 1])) /* the end of a line; the first byte is none */
+		len--;
+	split->value.data[len] = '\0';
+	bool more = value(arg, split->value.data, len);
 	buf_reset(&split->value);
 	split->depth = 0;
 	split->in_string = split->escaped = false;
