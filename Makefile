@@ -21,7 +21,7 @@ endif
 # What a user adds (EXTRA_CFLAGS=-Werror) comes last.
 CFLAGS = $(STD) $(WARN) $(HARDEN) $(OPT) -Ipkg -MMD -MP $(EXTRA_CFLAGS)
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS = -lyaml -ljansson -lpcre2-8 -lcrypto -luv
+LIBS = -lyaml -ljansson -lpcre2-8 -lcrypto -luv -lcurl
 
 # The modules, bottom to top, and the archive of each.
 MODULES := $(shell sed -n 's/^\(core\|shell\) //p' pkg/LAYERS)
