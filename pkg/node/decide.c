@@ -10,14 +10,13 @@
 static bool may_stop(const struct step *step)
 {
 	const struct node_input *in = step->input;
-	if (!in->tasks_known)
-		return false;
 	return in->leaving || (in->desired && in->seen_written >= in->desired->number);
 }
 
 static void stop(struct step *step, const struct node_task *task, const char *reason)
 {
-	if (may_stop(step) && step_ask(step, NODE_STOP, task->id))
+	if (step->input->tasks_known[task->kind] && may_stop(step) &&
+	    step_ask(step, NODE_STOP, task->id))
 		step_act(step, (struct node_action){
 				       .kind = NODE_STOP, .id = task->id, .reason = reason });
 }
@@ -55,7 +54,7 @@ static void start_when_due(struct step *step, struct service *s, bool turn)
 {
 	struct service_memory *m = s->memory;
 	const char *dependency = gate(step, s);
-	if (!step->input->tasks_known) {
+	if (!step_knows(step, s)) {
 		s->waits = REASON_UNKNOWN;
 	} else if (step->input->disk_full) {
 		s->waits = REASON_DISK_FULL;
@@ -87,7 +86,7 @@ static void keep_healthy(struct step *step, struct service *s, bool turn UNUSED)
 
 /* --- updates: prepare, then stop -------------------------------------------------------------- */
 
-static const struct node_prepare *prepare_answer(const struct step *step, const struct service *s)
+const struct node_prepare *step_prepare(const struct step *step, const struct service *s)
 {
 	const struct node_input *in = step->input;
 	for (uint32_t i = 0; i < in->prepare_count; i++) {
@@ -125,12 +124,12 @@ static void replace(struct step *step, struct service *s, bool turn UNUSED)
 {
 	struct service_memory *m = s->memory;
 	int64_t now = step->input->now_ms, asked = m->prepare_asked_ms;
-	if (step->input->disk_full || !step->input->tasks_known) {
+	if (step->input->disk_full || !step_knows(step, s)) {
 		s->waits = step->input->disk_full ? REASON_DISK_FULL : REASON_UNKNOWN;
 		return;
 	}
-	const struct node_prepare *p = prepare_answer(step, s);
-	if (p && p->state == PREPARE_FAILED)
+	const struct node_prepare *p = step_prepare(step, s);
+	if (p && p->state != PREPARE_DONE)
 		s->waits = p->reason;
 	if (asked == now) { /* what is there may be an earlier attempt's */
 		step_wake(step, now + 1);
@@ -168,15 +167,16 @@ static void (*const decisions[SITUATION_COUNT])(struct step *step, struct servic
 };
 
 /*
- * May services after it start? Its patience runs while it has its turn and could start at all.
+ * May services after it start? Its patience runs while it has its turn and could start at all. One
+ * whose engine is away holds up nothing: what is for the same engine cannot start either.
  */
 static bool lets_pass(struct step *step, struct service *s, bool turn)
 {
 	struct service_memory *m = s->memory;
 	bool up = s->stays && s->stays->status == TASK_RUNNING &&
 		  !step_asked(step, NODE_STOP, s->stays->id);
-	bool passes = up || s->failed;
-	if (passes || !turn || step->input->disk_full || !step->input->tasks_known) {
+	bool passes = up || s->failed || !step_knows(step, s);
+	if (passes || !turn || step->input->disk_full) {
 		m->has_turn = false;
 		return passes;
 	}
@@ -286,13 +286,14 @@ static void stop_gone(struct step *step)
 static void remove_old(struct step *step, const struct service *s)
 {
 	const struct node_input *in = step->input;
-	if (!in->tasks_known || (!in->desired && !in->leaving))
+	if (!in->desired && !in->leaving)
 		return;
 	for (uint32_t i = 0; i < s->stopped_count; i++) {
 		const struct node_task *task = s->stopped[i];
 		int64_t end = task->stopped_at_ms + STOPPED_KEPT_MS;
 		step_wake(step, end);
-		bool keep = i < STOPPED_KEPT_PER_SERVICE && in->now_ms < end && !in->leaving;
+		bool keep = (i < STOPPED_KEPT_PER_SERVICE && in->now_ms < end && !in->leaving) ||
+			    !in->tasks_known[task->kind];
 		if (!keep && step_ask(step, NODE_REMOVE, task->id))
 			step_act(step, (struct node_action){ .kind = NODE_REMOVE, .id = task->id });
 	}

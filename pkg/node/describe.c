@@ -16,6 +16,21 @@ static void add_series(const struct step *step, const struct service *s, struct 
 		at > step->input->now_ms && !running ? (uint32_t)(at - step->input->now_ms) : 0;
 }
 
+/* The digests that its prepare found, so that who plans knows them before the old one stops. */
+static void add_images(const struct step *step, const struct service *s, struct wire_task *out)
+{
+	const struct node_prepare *p = step_prepare(step, s);
+	if (!p || p->images.len == 0)
+		return;
+	out->containers = ARENA_ARRAY(step->arena, struct wire_container, p->images.len);
+	out->container_count = p->images.len;
+	for (uint32_t i = 0; i < p->images.len; i++)
+		out->containers[i] =
+			(struct wire_container){ .name = p->images.items[i].name,
+						 .last_status = TASK_PENDING,
+						 .image_digest = p->images.items[i].value };
+}
+
 static struct wire_task desired_entry(const struct step *step, const struct service *s)
 {
 	struct wire_task out = {
@@ -32,6 +47,7 @@ static struct wire_task desired_entry(const struct step *step, const struct serv
 		.reason = s->waits,
 	};
 	add_series(step, s, &out);
+	add_images(step, s, &out);
 	return out;
 }
 

@@ -138,6 +138,26 @@ static void memory_sweep(struct step *step)
 	map_free(listed);
 }
 
+bool step_knows_all(const struct step *step)
+{
+	for (size_t i = 0; i < ENGINE_KIND_COUNT; i++) {
+		if (!step->input->tasks_known[i])
+			return false;
+	}
+	return true;
+}
+
+bool step_knows(const struct step *step, const struct service *s)
+{
+	const bool *known = step->input->tasks_known;
+	bool knows = !s->want || known[task_definition_engine(s->want->task_definition)];
+	for (uint32_t i = 0; i < s->live_count; i++)
+		knows = knows && known[s->live[i]->kind];
+	for (uint32_t i = 0; i < s->stopped_count; i++)
+		knows = knows && known[s->stopped[i]->kind];
+	return knows;
+}
+
 void step_gather(struct step *step)
 {
 	const struct wire_desired *desired = step->input->desired;
@@ -152,7 +172,7 @@ void step_gather(struct step *step)
 	map_free(index);
 	qsort(step->services + wanted, step->service_count - wanted, sizeof(struct service),
 	      key_compare);
-	if (step->input->tasks_known)
+	if (step_knows_all(step))
 		memory_sweep(step);
 	for (uint32_t i = 0; i < step->service_count; i++) {
 		struct service *s = &step->services[i];

@@ -84,6 +84,9 @@ struct step {
 	uint32_t service_count;
 };
 
+/* Could all engines be asked? All that may have a task of the service? */
+bool step_knows_all(const struct step *step);
+bool step_knows(const struct step *step, const struct service *s);
 void step_wake(struct step *step, int64_t at_ms); /* look again then */
 void step_act(struct step *step, struct node_action action);
 /* May the action be given, now or again? Notes it. `whom`: a task id or a service's key. */
@@ -103,6 +106,9 @@ static inline bool is_of_target(const struct node_task *task, const struct diges
 
 #define REASON_UNHEALTHY "Task failed container health checks"
 #define REASON_LEAVING	 "Task stopped by user"
+
+/* The answer of a prepare of the desired target, or NULL. */
+const struct node_prepare *step_prepare(const struct step *step, const struct service *s);
 
 void step_gather(struct step *step);
 void step_series(struct step *step);

@@ -89,7 +89,7 @@ void node_step(struct node_memory *memory, const struct node_input *input, struc
 	step_series(&step);
 	step_decide(&step);
 	step_describe(&step);
-	if (input->desired && input->tasks_known)
+	if (input->desired && step_knows_all(&step))
 		forget_gone(&step);
 	out->memory_changed = memory->changed;
 	memory->changed = false;

@@ -4,8 +4,10 @@
  * -> what to do next, what to report, and when to look again.
  *
  * Rules (DESIGN sections 2, 6):
- *  - Unknown desired, or engines that could not be listed, means keep what runs: no stop ever
- * follows.
+ *  - Unknown desired, or an engine that could not be listed, means keep what runs: no stop ever
+ * follows. What other engines run goes on being started and stopped; a service starts only when all
+ * engines that may have a task of it could be listed: the one it is for, and those that last had
+ * one.
  *  - One task a service; of two of one service the one that fits best stays (the target's digest
  * first, then the longest running, then the lowest id).
  *  - A task is replaced when its target digest differs from the desired one, for nothing else;
@@ -64,12 +66,14 @@ struct node_task {
 	struct digest target;
 	const char *deployment;
 	const char *engine;
+	enum engine_kind kind;	 /* of that engine */
 	enum task_status status; /* PENDING: created, not yet running */
 	int64_t started_at_ms;	 /* boot clock; 0: not started */
 	int64_t stopped_at_ms;	 /* boot clock; of an earlier boot: 0 with earlier_boot */
 	int64_t started_unix_ms, stopped_unix_ms;
 	bool earlier_boot;	   /* it ended with the boot it ran in */
 	bool stop_requested;	   /* by our own hand */
+	bool lacks_definition;	   /* found without its record: see engine_ops.define */
 	enum health_status health; /* UNKNOWN where there is no health check */
 	bool health_checked;	   /* it has one */
 	const char *stop_code, *reason, *stderr_tail;
@@ -87,7 +91,8 @@ struct node_prepare {
 	const char *cluster, *service;
 	struct digest target;
 	enum prepare_state state;
-	const char *reason; /* of a failure */
+	const char *reason;    /* of a failure; while it runs: how far it is; NULL */
+	struct str_map images; /* container name -> digest of its image, as far as it is known */
 };
 
 /*
@@ -100,7 +105,9 @@ struct node_input {
 	int64_t now_unix_ms;		    /* for people only */
 	const struct wire_desired *desired; /* the last one read whole, or NULL: unknown */
 	uint64_t seen_written; /* highest number that the store has taken as our `seen` */
-	bool tasks_known;      /* false: an engine could not be asked; its tasks are left alone */
+	/* False: the engine of that kind could not be asked; its tasks are left alone. Those that
+	 * are listed all the same are what was known at last. True where the node has none. */
+	bool tasks_known[ENGINE_KIND_COUNT];
 	const struct node_task *tasks;
 	uint32_t task_count;
 	const struct node_prepare *prepares;

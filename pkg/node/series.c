@@ -61,7 +61,7 @@ static void account(struct step *step, struct service *s, const struct node_task
 /* Oldest first, so never from a list that may lack some. */
 static void account_ends(struct step *step, struct service *s)
 {
-	for (uint32_t k = s->stopped_count; k > 0 && step->input->tasks_known; k--) {
+	for (uint32_t k = s->stopped_count; k > 0 && step_knows(step, s); k--) {
 		if (!memory_accounted(step->memory, s->stopped[k - 1]->id))
 			account(step, s, s->stopped[k - 1]);
 	}
@@ -125,7 +125,7 @@ static void series_end(struct step *step, struct service *s)
 /* A START that nobody confirmed was lost: as good as failed. */
 static void start_lost(struct step *step, struct service *s)
 {
-	if (s->situation != SITUATION_ASKED || !step->input->tasks_known)
+	if (s->situation != SITUATION_ASKED || !step_knows(step, s))
 		return;
 	int64_t lost = step_asked(step, NODE_START, s->key)->first_ms + ANSWER_PATIENCE_MS;
 	step_wake(step, lost);

@@ -303,7 +303,7 @@ static inline bool sim_agent_once(struct sim *sim, struct sim_node *n)
 				 .now_unix_ms = UNIX_MS(sim->w),
 				 .desired = n->has_desired ? &n->desired : NULL,
 				 .seen_written = n->seen_written,
-				 .tasks_known = true,
+				 .tasks_known = { true, true },
 				 .tasks = tasks,
 				 .prepares = prepares };
 	in.task_count = sim_input(n, tasks, prepares, in.now_ms, &in.prepare_count);

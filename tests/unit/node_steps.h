@@ -14,6 +14,12 @@
 #define MAX 40
 #define T0  1000000 /* when each story begins */
 
+static const char *const process_only[] = { "PROCESS" };
+static const struct task_definition process_td = {
+	.requires_compatibilities = { .items = (const char **)process_only, .len = 1, .set = true }
+};
+static const struct task_definition container_td UNUSED;
+
 static struct node {
 	struct node_memory *memory;
 	struct arena arena;
@@ -34,7 +40,7 @@ static UNUSED int begin(void **state UNUSED)
 	n.in = (struct node_input){ .now_ms = T0,
 				    .desired = &n.desired,
 				    .seen_written = 1,
-				    .tasks_known = true,
+				    .tasks_known = { true, true },
 				    .tasks = n.tasks,
 				    .prepares = n.prepares };
 	arena_init(&n.arena);
@@ -64,7 +70,8 @@ static UNUSED struct wire_desired_task *want(const char *service, uint8_t target
 					    .revision = target,
 					    .target = { { target } },
 					    .deployment = "ecs-svc/7",
-					    .min_ready_seconds = 10 };
+					    .min_ready_seconds = 10,
+					    .task_definition = &process_td };
 	return task;
 }
 

@@ -12,7 +12,9 @@ static void an_update_prepares_then_stops_then_starts(void **state UNUSED)
 	assert_int_equal(n.out.tasks[0].last_status, TASK_PROVISIONING); /* the desired one first */
 	assert_string_equal(n.out.tasks[1].id, "a");
 	n.in.prepare_count = 1;
-	n.prepares[0] = (struct node_prepare){ "c", "s", { { 2 } }, PREPARE_RUNNING, NULL };
+	n.prepares[0] = (struct node_prepare){
+		.cluster = "c", .service = "s", .target = { { 2 } }, .state = PREPARE_RUNNING
+	};
 	STEP(T0 + 1, "");
 	n.prepares[0].state = PREPARE_DONE;
 	n.in.seen_written = 0;
@@ -41,7 +43,11 @@ static void a_prepare_that_fails_is_tried_again(void **state UNUSED)
 	task("a", "s", 1, T0);
 	STEP(now, "prepare s");
 	n.in.prepare_count = 1;
-	n.prepares[0] = (struct node_prepare){ "c", "s", { { 2 } }, PREPARE_FAILED, "no image" };
+	n.prepares[0] = (struct node_prepare){ .cluster = "c",
+					       .service = "s",
+					       .target = { { 2 } },
+					       .state = PREPARE_FAILED,
+					       .reason = "no image" };
 	for (size_t i = 0; i < ARRAY_LEN(delays_s); i++) {
 		STEP(now, ""); /* of the attempt before: the new one has not answered yet */
 		now++;
@@ -69,7 +75,9 @@ static void an_answer_that_got_lost_is_asked_for_again(void **state UNUSED)
 	STEP(T0 + ANSWER_PATIENCE_MS - 1, "");
 	STEP(T0 + ANSWER_PATIENCE_MS, "prepare s");
 	n.in.prepare_count = 1;
-	n.prepares[0] = (struct node_prepare){ "c", "s", { { 2 } }, PREPARE_DONE, NULL };
+	n.prepares[0] = (struct node_prepare){
+		.cluster = "c", .service = "s", .target = { { 2 } }, .state = PREPARE_DONE
+	};
 	STEP(T0 + ANSWER_PATIENCE_MS + 1, "stop a");
 	STEP(T0 + 2 * ANSWER_PATIENCE_MS, "");
 	STEP(T0 + 2 * ANSWER_PATIENCE_MS + 1, "stop a");
@@ -83,9 +91,9 @@ static void what_is_not_desired_stops_when_that_is_known(void **state UNUSED)
 	n.in.desired = NULL;
 	STEP(T0, "");
 	n.in.desired = &n.desired;
-	n.in.tasks_known = false;
+	n.in.tasks_known[ENGINE_PROCESS] = false;
 	STEP(T0, "");
-	n.in.tasks_known = true;
+	n.in.tasks_known[ENGINE_PROCESS] = true;
 	n.in.seen_written = 0;
 	STEP(T0, "");
 	n.in.seen_written = 1;
@@ -93,6 +101,49 @@ static void what_is_not_desired_stops_when_that_is_known(void **state UNUSED)
 	STEP(T0, "stop a");
 	assert_string_equal(n.out.actions[0].reason,
 			    "Scaling activity initiated by (deployment ecs-svc/5)");
+}
+
+/* An engine that is away holds up nothing of the other. */
+static void an_engine_that_is_away_holds_up_only_its_own(void **state UNUSED)
+{
+	want("contained", 1)->task_definition = &container_td; /* before it in the order */
+	want("native", 1);
+	task("a", "old-native", 1, T0);
+	task("b", "old-contained", 1, T0)->kind = ENGINE_CONTAINER;
+	n.in.tasks_known[ENGINE_CONTAINER] = false;
+	STEP(T0, "start native, stop a");
+	assert_string_equal(n.out.tasks[0].reason, "the engine cannot be asked what runs");
+	n.in.tasks_known[ENGINE_CONTAINER] = true;
+	STEP(T0 + 1, "start contained, stop b");
+	/* A task of the same service that the other engine may still run holds up the start. */
+	begin_again();
+	want("s", 2);
+	task("c", "s", 1, T0)->kind = ENGINE_CONTAINER;
+	n.in.tasks_known[ENGINE_CONTAINER] = false;
+	STEP(T0, "");
+	ended(&n.tasks[0], T0);
+	STEP(T0, "");
+	n.in.tasks_known[ENGINE_CONTAINER] = true;
+	STEP(T0 + RESTART_DELAY_MAX_MS, "start s");
+}
+
+static void the_digests_of_a_prepare_are_told(void **state UNUSED)
+{
+	static struct str_pair pairs[] = { { "main", "sha256:12" } };
+	want("s", 2)->task_definition = &container_td;
+	task("c", "s", 1, T0)->kind = ENGINE_CONTAINER;
+	STEP(T0, "prepare s");
+	n.in.prepare_count = 1;
+	n.prepares[0] = (struct node_prepare){ .cluster = "c",
+					       .service = "s",
+					       .target = { { 2 } },
+					       .state = PREPARE_RUNNING,
+					       .reason = "pulling image x",
+					       .images = { pairs, 1, true } };
+	STEP(T0 + 1, "");
+	assert_string_equal(entry("")->reason, "pulling image x");
+	assert_int_equal(entry("")->last_status, TASK_PROVISIONING);
+	assert_string_equal(entry("")->containers[0].image_digest, "sha256:12");
 }
 
 static void of_two_the_best_fitting_stays(void **state UNUSED)
@@ -263,6 +314,8 @@ int main(void)
 		RULE(a_prepare_that_fails_is_tried_again),
 		RULE(an_answer_that_got_lost_is_asked_for_again),
 		RULE(what_is_not_desired_stops_when_that_is_known),
+		RULE(an_engine_that_is_away_holds_up_only_its_own),
+		RULE(the_digests_of_a_prepare_are_told),
 		RULE(of_two_the_best_fitting_stays),
 		RULE(the_unhealthy_is_replaced),
 		RULE(a_double_stays_while_the_other_is_replaced),

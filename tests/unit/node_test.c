@@ -130,9 +130,9 @@ static void nothing_starts_blindly(void **state UNUSED)
 	assert_non_null(strstr(entry("")->reason, "disk is full"));
 	assert_false(entry("")->failed);
 	n.in.disk_full = false;
-	n.in.tasks_known = false;
+	n.in.tasks_known[ENGINE_PROCESS] = false;
 	STEP(T0, "");
-	n.in.tasks_known = true;
+	n.in.tasks_known[ENGINE_PROCESS] = true;
 	n.in.leaving = true;
 	STEP(T0, "");
 	n.in.leaving = false;
