@@ -31,10 +31,10 @@ static void observe_up(struct step *step, struct slot *slot)
 	SET(step, m->judged, false); /* an engine may show an exit and take it back */
 	SET(step, m->stays_down, false);
 	SET(step, m->has_exit_code, false);
-	if (!step->memory->stopping)
-		step_set_text(step, m->reason, sizeof(m->reason), "");
 	if (slot->now->state == CONTAINER_PAUSED)
 		health_forget(slot);
+	else if (!step->memory->stopping)
+		step_set_text(step, m->reason, sizeof(m->reason), "");
 }
 
 static void observe_down(struct step *step, struct slot *slot)

@@ -296,6 +296,11 @@ static void what_can_never_start_is_refused(void **state UNUSED)
 	      "ResourceInitializationError: container \"a\" depends on itself by way of others");
 	begin_again();
 	containers(2);
+	depends(A, B, "HEALTHY"); /* without a check */
+	STEP(T0, "");
+	STATUS(TASK_STOPPED);
+	begin_again();
+	containers(2);
 	depends(A, D, "START");
 	STEP(T0, "");
 	STATUS(TASK_STOPPED);

@@ -14,7 +14,7 @@ static void stopping_goes_in_reverse_order(void **state UNUSED)
 	containers(4);
 	s.in.owner = &s.owner;
 	depends(B, A, "START");
-	depends(C, B, "HEALTHY");
+	depends(C, B, "START");
 	s.definitions[C].stop_timeout = INT(5);
 	s.definitions[B].stop_timeout = INT(0);
 	all_run();
@@ -50,6 +50,7 @@ static void a_stop_that_does_not_come_back_is_a_kill(void **state UNUSED)
 	all_run();
 	wish_to_stop();
 	STEP(T0, "stop a 5");
+	WAKE(T0 + S(5) + STOP_MARGIN_MS);
 	s.now[A].busy = LIFECYCLE_STOP;
 	STEP(T0 + 1, "");
 	WAKE(T0 + S(5) + STOP_MARGIN_MS);
@@ -169,6 +170,7 @@ static void a_paused_one_is_unpaused(void **state UNUSED)
 	STATUS(TASK_RUNNING);
 	answer(LIFECYCLE_UNPAUSE, A, false, "no");
 	STEP(T0 + 2, "");
+	STEP(T0 + 2, "");
 	assert_string_equal(s.out.containers[A].reason, "CannotUnpauseContainerError: no");
 	s.now[A].state = CONTAINER_RUNNING;
 	STEP(T0 + 3, "");
@@ -196,7 +198,7 @@ static void a_removed_one_is_made_again_or_ends_the_task(void **state UNUSED)
 {
 	containers(3);
 	sidecar(B);
-	depends(B, C, "HEALTHY"); /* it ran: no waiting again */
+	depends(B, C, "COMPLETE"); /* it ran: no waiting again */
 	all_run();
 	s.now[B].state = CONTAINER_ABSENT;
 	STEP(T0 + 1, "create b");
