@@ -106,7 +106,7 @@ struct lifecycle_container {
 /*
  * The answer of a call, in one step only: the first whose input shows what came of it (so that
  * .busy ends with it). Every call is answered, when its deadline ran out with a failure. A failed
- * call whose effect is there all the same counts as done; one while the container is UNKNOWN counts
+ * call whose effect is there all the same counts as done; one while any container is UNKNOWN counts
  * for nothing.
  */
 struct lifecycle_answer {
@@ -186,7 +186,6 @@ struct lifecycle_memory {
 	int64_t running_ms, stopped_ms;
 	char stop_code[32], stop_reason[WIRE_REASON_BYTES];
 	struct lifecycle_container_memory containers[LIFECYCLE_SLOTS];
-	enum task_status status; /* last known */
 	bool changed;
 };
 
