@@ -29,15 +29,16 @@
 #define LOCK_FILE	    "lock"
 
 struct options {
-	const char *node, *cluster, *store, *state, *attributes_dir;
+	const char *node, *cluster, *store, *state, *attributes_dir, *registry_auth;
 	struct str_list engines, attributes;
 	bool leave;
 };
 
-/* An engine in use, with the tasks it was asked to start and has not answered for. */
+/* An engine in use. */
 struct agent_engine {
 	const struct engine_ops *ops;
 	void *self;
+	bool facts_known;
 	struct engine_facts facts;
 	char *why; /* it could not be asked at the last step: said once; NULL: it could */
 };
@@ -89,7 +90,7 @@ struct agent {
 	uint64_t seen, seen_pending, seen_written;
 	struct arena report_arena; /* of the last step's tasks */
 	struct node_output last;   /* refers to report_arena and desired */
-	bool tasks_known;	   /* in the last step */
+	bool tasks_known;	   /* of all engines, in the last step */
 
 	/* Registration. */
 	struct store *store;
@@ -118,17 +119,21 @@ struct node_prepare_entry {
 	char *cluster, *service;
 	struct digest target;
 	enum prepare_state state;
-	char *reason;
+	char *reason; /* of a failure, or how far it is */
+	struct arena arena;
+	struct str_map images; /* in the arena */
 };
 
 /* A start that the engine has not answered for yet. */
 struct starting {
 	char id[UUID_TEXT_LEN + 1];
 	char *cluster, *service;
+	const struct engine_ops *ops;
 };
 
 /* facts.c */
 bool agent_facts_start(struct agent *a, struct err *err);
+void agent_facts_read(void *arg);	     /* again: an engine has another answer */
 void agent_attributes_read(struct agent *a); /* again; registers anew where they changed */
 
 /* register.c: store, claim of the name, beats. */
@@ -140,8 +145,27 @@ void agent_store_failed(struct agent *a, const struct err *err);
 bool agent_desired_restore(struct agent *a, struct err *err);
 void agent_desired_look(struct agent *a);
 
-/* act.c */
+/* engines.c */
+/* What is wrong with --engine, or NULL. */
+const char *agent_engines_mistake(const struct options *o, struct arena *arena);
 bool agent_engines_start(struct agent *a, struct err *err);
+void agent_engines_stop(struct agent *a);
+struct agent_engine *agent_engine_for(struct agent *a, const struct wire_desired_task *task);
+struct agent_engine *agent_engine_of(struct agent *a, const struct node_task *task);
+/* All engines' tasks in one array, and a PENDING one for each start without an answer that its
+ * engine does not list yet. */
+void agent_engines_list(struct agent *a, struct arena *arena, struct node_input *input);
+
+/* prepare.c */
+void agent_prepare(struct agent *a, const struct wire_desired_task *task);
+void agent_prepare_progress(void *arg, const char *cluster, const char *service, const char *text);
+/* Those of what is no longer desired are forgotten. */
+void agent_prepares_sweep(struct agent *a);
+void agent_prepares_release(struct agent *a);
+/* Copies: what a step says may refer to them for longer than a prepare lives. */
+struct node_prepare *agent_prepares_list(const struct agent *a, struct arena *arena);
+
+/* act.c */
 void agent_step_soon(struct agent *a);
 void agent_step(void *arg);
 

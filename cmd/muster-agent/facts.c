@@ -28,33 +28,59 @@ static const char *ecs_architecture(const char *machine)
 	return strcmp(machine, "aarch64") == 0 ? "arm64" : machine;
 }
 
+/* What the container engine tells of its machine goes before what we see of ours: a virtual machine
+ * may lie between. */
+static const struct engine_facts *container_facts(const struct agent *a)
+{
+	static const struct engine_facts none;
+	for (size_t i = 0; i < a->engine_count; i++)
+		if (a->engines[i].ops->kind == ENGINE_CONTAINER && a->engines[i].facts_known)
+			return &a->engines[i].facts;
+	return &none;
+}
+
+static const char *engine_names(const struct agent *a, struct arena *arena)
+{
+	struct buf names = { 0 };
+	for (size_t i = 0; i < a->engine_count; i++)
+		if (a->engines[i].facts_known)
+			buf_addf(&names, "%s%s", names.len ? "," : "",
+				 a->engines[i].facts.engine.name);
+	const char *text = arena_strdup(arena, buf_str(&names));
+	buf_release(&names);
+	return text;
+}
+
 static void read_facts(struct agent *a)
 {
 	struct arena *arena = &a->facts_arena;
+	const struct engine_facts *engine = container_facts(a);
 	struct utsname name;
 	struct sysinfo memory;
 	uname(&name);
 	sysinfo(&memory);
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long cpus = engine->cpus ? (long)engine->cpus : sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t memory_mib = (uint64_t)memory.totalram * memory.mem_unit >> 20;
 	a->cpu_units = (uint32_t)(cpus > 0 ? cpus : 1) * CPU_UNITS_PER_CORE;
-	a->memory_mib = (uint32_t)((uint64_t)memory.totalram * memory.mem_unit >> 20);
-	struct buf engines = { 0 };
-	for (size_t i = 0; i < a->engine_count; i++)
-		buf_addf(&engines, "%s%s", i ? "," : "", a->engines[i].ops->name);
+	a->memory_mib = engine->memory_mib ? engine->memory_mib : (uint32_t)memory_mib;
+	const char *architecture =
+		engine->architecture ? engine->architecture : ecs_architecture(name.machine);
 	const struct str_pair pairs[] = {
-		{ "ecs.os-type", "linux" },
+		{ "ecs.os-type", engine->os_type ? engine->os_type : "linux" },
 		{ "ecs.os-family", "LINUX" },
-		{ "ecs.cpu-architecture", arena_strdup(arena, ecs_architecture(name.machine)) },
-		{ "muster.engine", arena_strdup(arena, buf_str(&engines)) },
+		{ "ecs.cpu-architecture", arena_strdup(arena, architecture) },
+		{ "muster.engine", engine_names(a, arena) },
 		{ "muster.kernel", arena_strdup(arena, name.release) },
 		{ "muster.cpus", arena_printf(arena, "%ld", cpus) },
 		{ "muster.memory-mib", arena_printf(arena, "%u", a->memory_mib) },
+		/* Last: only where there is one. */
+		{ "muster.container-engine-version", engine->engine.version },
 	};
-	buf_release(&engines);
-	a->facts = (struct str_map){ .items = ARENA_ARRAY(arena, struct str_pair, ARRAY_LEN(pairs)),
-				     .len = ARRAY_LEN(pairs),
+	size_t count = ARRAY_LEN(pairs) - (engine->engine.version == NULL);
+	a->facts = (struct str_map){ .items = ARENA_ARRAY(arena, struct str_pair, count),
+				     .len = (uint32_t)count,
 				     .set = true };
-	memcpy(a->facts.items, pairs, sizeof(pairs));
+	memcpy(a->facts.items, pairs, count * sizeof(pairs[0]));
 	qsort(a->facts.items, a->facts.len, sizeof(pairs[0]), by_name);
 }
 
@@ -225,14 +251,26 @@ static void merge_capabilities(struct agent *a)
 	a->capabilities = all;
 }
 
-bool agent_facts_start(struct agent *a, struct err *err)
+void agent_facts_read(void *arg)
 {
-	for (size_t i = 0; i < a->engine_count; i++)
-		if (!a->engines[i].ops->facts(a->engines[i].self, &a->facts_arena,
-					      &a->engines[i].facts, err))
-			return false;
+	struct agent *a = arg;
+	arena_release(&a->facts_arena);
+	arena_init(&a->facts_arena);
+	for (size_t i = 0; i < a->engine_count; i++) {
+		struct agent_engine *engine = &a->engines[i];
+		engine->facts = (struct engine_facts){ 0 };
+		engine->facts_known =
+			engine->ops->facts(engine->self, &a->facts_arena, &engine->facts, NULL);
+	}
 	read_facts(a);
 	merge_capabilities(a);
+	agent_register(a);
+	agent_observed_changed(a, false);
+}
+
+bool agent_facts_start(struct agent *a, struct err *err)
+{
+	agent_facts_read(a);
 	a->watcher = watcher_new(a->loop, directory_changed, a, err);
 	if (!a->watcher || !watcher_add(a->watcher, a->control_dir, err) ||
 	    (a->options.attributes_dir && !watcher_add(a->watcher, a->options.attributes_dir, err)))

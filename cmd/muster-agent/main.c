@@ -21,7 +21,11 @@
 static const struct flag rows[] = {
 	ROW("node", STRING, node, "NAME", "name of this node, unique in the fleet (host name)"),
 	ROW("cluster", STRING, cluster, "NAME", "cluster it belongs to (default)"),
-	ROW("engine", LIST, engines, "process", "engine to run tasks with; may be repeated"),
+	ROW("engine", LIST, engines, "process|docker[:SOCKET]",
+	    "engine to run tasks with; may be repeated (process, and docker where its socket is)"),
+	ROW("registry-auth", STRING, registry_auth, "FILE",
+	    "credentials for registries, as in docker's config.json "
+	    "(/etc/muster/registry-auth.json)"),
 	ROW("store", STRING, store, "dir:DIR", "the store (dir:STATE/store)"),
 	{ .name = "state",
 	  .kind = FLAG_STRING,
@@ -69,7 +73,8 @@ static const char *attribute_mistake(const struct options *o, struct arena *aren
 static void read_flags(struct agent *a, char **argv)
 {
 	struct options *o = &a->options;
-	*o = (struct options){ .cluster = DEFAULT_CLUSTER };
+	*o = (struct options){ .cluster = DEFAULT_CLUSTER,
+			       .registry_auth = CONFIG_DIR "/registry-auth.json" };
 	struct flags_spec spec = base_spec;
 	spec.tables[0] = FLAG_TABLE(rows, o);
 	struct flags_args args;
@@ -90,13 +95,9 @@ static void read_flags(struct agent *a, char **argv)
 				       "%s: a name has 1 to 200 of [A-Za-z0-9_.-] and does "
 				       "not begin with '.' or '-'",
 				       name_valid(o->node) ? o->cluster : o->node));
-	for (uint32_t i = 0; i < o->engines.len; i++)
-		if (strcmp(o->engines.items[i], "process") != 0)
-			exit(flags_usage_error(&spec,
-					       "--engine %s: this version has the engine "
-					       "process",
-					       o->engines.items[i]));
-	const char *mistake = attribute_mistake(o, &a->arena);
+	const char *mistake = agent_engines_mistake(o, &a->arena);
+	if (!mistake)
+		mistake = attribute_mistake(o, &a->arena);
 	if (mistake)
 		exit(flags_usage_error(&spec, "%s", mistake));
 }
@@ -206,18 +207,11 @@ static int start(struct agent *a)
 	return a->exit_code;
 }
 
-static void engine_release(struct agent_engine *engine)
-{
-	engine->ops->close(engine->self);
-	free(engine->why);
-}
-
 static void stop(struct agent *a)
 {
 	if (a->store)
 		store_free(a->store);
-	for (size_t i = 0; i < a->engine_count; i++)
-		engine_release(&a->engines[i]);
+	agent_engines_stop(a);
 	watcher_free(a->watcher);
 	struct timer *timers[] = { a->step_timer,   a->wake_timer,   a->beat_timer,
 				   a->reopen_timer, a->relist_timer, a->observed_timer,
@@ -226,12 +220,7 @@ static void stop(struct agent *a)
 		if (timers[i])
 			timer_free(timers[i]);
 	loop_free(a->loop);
-	for (size_t i = 0; i < a->prepares.len; i++) {
-		free(a->prepares.items[i].cluster);
-		free(a->prepares.items[i].service);
-		free(a->prepares.items[i].reason);
-	}
-	vec_release(&a->prepares);
+	agent_prepares_release(a);
 	for (size_t i = 0; i < a->starting.len; i++) {
 		free(a->starting.items[i].cluster);
 		free(a->starting.items[i].service);

@@ -5,19 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which engines cannot be asked, and why. NULL: all can. */
+static const char *engines_away(const struct agent *a, struct arena *arena)
+{
+	const char *text = NULL;
+	for (size_t i = 0; i < a->engine_count; i++) {
+		const struct agent_engine *engine = &a->engines[i];
+		if (engine->why && *engine->why)
+			text = arena_printf(arena, "%s%s%s: %s", text ? text : "", text ? "; " : "",
+					    engine->ops->name, engine->why);
+	}
+	return text;
+}
+
 uint32_t agent_conditions(const struct agent *a, struct arena *arena, struct wire_condition **out)
 {
+	const char *away = engines_away(a, arena);
 	const struct wire_condition rows[] = {
 		{ "StoreUnavailable", "True", "NoAnswer", a->store_text },
 		{ "OtherFleet", "True", "OtherFleet",
 		  "the store is of another fleet than this node's state" },
 		{ a->desired_why, "True", a->desired_why, a->desired_text },
+		{ "EngineUnavailable", "True", "NoAnswer", away },
 		{ "DiskFull", "True", "NoSpace", "nothing new is started until there is space" },
 		{ "AttributesStale", "True", "Unreadable",
 		  "the attributes directory cannot be read; the last values stay" },
 	};
 	const bool holds[] = { a->store_text != NULL, a->other_fleet, a->desired_why != NULL,
-			       a->disk_full, a->attributes_stale };
+			       away != NULL,	      a->disk_full,   a->attributes_stale };
 	struct wire_condition *conditions =
 		ARENA_ARRAY(arena, struct wire_condition, ARRAY_LEN(rows));
 	uint32_t count = 0;
@@ -50,8 +65,10 @@ void agent_registration_build(const struct agent *a, struct wire_registration *o
 			      struct arena *arena)
 {
 	struct wire_engine *engines = ARENA_ARRAY(arena, struct wire_engine, a->engine_count + 1);
+	uint32_t engine_count = 0;
 	for (size_t i = 0; i < a->engine_count; i++)
-		engines[i] = a->engines[i].facts.engine;
+		if (a->engines[i].facts_known)
+			engines[engine_count++] = a->engines[i].facts.engine;
 	*out = (struct wire_registration){
 		.fleet = a->fleet,
 		.node = a->options.node,
@@ -64,7 +81,7 @@ void agent_registration_build(const struct agent *a, struct wire_registration *o
 		.wire_min = WIRE_VERSION_MIN,
 		.wire_max = WIRE_VERSION,
 		.engines = engines,
-		.engine_count = (uint32_t)a->engine_count,
+		.engine_count = engine_count,
 		.facts = a->facts,
 		.attributes = a->attributes,
 		.capabilities = a->capabilities,

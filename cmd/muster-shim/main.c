@@ -341,8 +341,32 @@ static int check(void)
 	return EXIT_DONE;
 }
 
+/*
+ * Hold namespaces for the containers of a task: as their first process it has to wait for what
+ * loses its parent, and is sent signals only that it asked for.
+ */
+static int pause_until_told(void)
+{
+	sigset_t set;
+	int number = 0;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	while (number != SIGTERM && number != SIGINT) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			continue;
+		if (sigwait(&set, &number) != 0)
+			return EXIT_SYSTEM;
+	}
+	return EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "--pause") == 0)
+		return pause_until_told();
 	if (argc == 2 && strcmp(argv[1], "--check") == 0)
 		return check();
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {

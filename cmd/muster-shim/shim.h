@@ -3,7 +3,8 @@
  *
  * Usage: muster-shim ID [NAME], in the tasks directory, with the task's lock as SHIM_LOCK_FD and
  * its FIFO as SHIM_CTL_FD; NAME is for people who read ps. Or: muster-shim --check, with a record
- * as SHIM_CHECK_FD: do all of a start but the start, print what is wrong.
+ * as SHIM_CHECK_FD: do all of a start but the start, print what is wrong. Or: muster-shim --pause,
+ * alone in a container of its own: until SIGTERM or SIGINT do nothing but wait for orphans.
  *
  * Always holds:
  *  - The lock is held for as long as anything of the task may live; no process of the task has it.

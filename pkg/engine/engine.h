@@ -1,6 +1,7 @@
 /*
  * engine: runs tasks on one node. Operation table with one contract suite (tests/contract):
- * `process` (native processes under muster-shim) now, `docker` later, and a fake for tests.
+ * `process` (native processes under muster-shim), `docker` (containers, by the Docker Engine API of
+ * Podman and Docker), and a fake for tests.
  *
  * Always holds: an engine knows its tasks by their id and by (fleet, node), so that several agents
  * on one machine never take each other's; what runs outlives the agent; a task's record is durable
@@ -21,17 +22,31 @@ struct engine_options {
 	const char *state_dir; /* STATE/agents/NODE; tasks/ and logs/ below it are the engine's */
 	const char *shim;      /* path of the muster-shim program */
 	const char *boot_id;
+	/* Of the container engine. */
+	const char *socket; /* path of its unix socket; NULL: the first of the usual places */
+	const char *registry_auth; /* file of credentials for registries; NULL: none */
+
 	void (*changed)(void *arg); /* something about a task changed: list again */
+	/* facts() has another answer; NULL: nobody asks. */
+	void (*facts_changed)(void *arg);
+	/* How far a prepare is, for people; NULL: nobody asks. */
+	void (*progress)(void *arg, const char *cluster, const char *service, const char *text);
 	void *arg;
 };
 
-/* What the engine can honour on this node, for placement. */
+/* What the engine is and can honour on this node, for placement. */
 struct engine_facts {
 	struct wire_engine engine;
 	struct str_list capabilities; /* sorted */
+	/* Of the machine that its tasks run on, where that need not be ours; NULL, 0: as ours. */
+	const char *os_type, *architecture; /* "linux"; "x86_64", "arm64" */
+	uint32_t cpus, memory_mib;
 };
 
 typedef void (*engine_done)(void *arg, bool ok, const char *reason);
+/* images: container name -> digest ("sha256:...") of its image, where it has one; may be NULL. */
+typedef void (*engine_prepared)(void *arg, bool ok, const char *reason,
+				const struct str_map *images);
 
 struct engine_ops {
 	const char *name;
@@ -39,13 +54,17 @@ struct engine_ops {
 	bool (*open)(const struct engine_options *options, void **self, struct err *err);
 	void (*close)(void *self); /* tasks go on */
 	void (*set_fleet)(void *self, const char *fleet);
+	/* False: not known yet; facts_changed() will tell. What was known once stays known, when
+	 * the engine is away, and for a new agent on the same state. */
 	bool (*facts)(void *self, struct arena *arena, struct engine_facts *out, struct err *err);
-	/* All tasks under our (fleet, node), running or stopped and not yet removed. */
+	/* All tasks under our (fleet, node), running or stopped and not yet removed. False: the
+	 * engine cannot be asked; then they are those that were known at last, and their states may
+	 * be old. */
 	bool (*list)(void *self, struct arena *arena, struct node_task **tasks, uint32_t *count,
 		     struct err *err);
-	/* Make ready (command executable, user known, later images pulled); answers with the reason
-	 * of a failure in ECS's form, e.g. "CannotStartContainerError: ...". */
-	void (*prepare)(void *self, const struct wire_desired_task *task, engine_done done,
+	/* Make ready (command executable, user known, images pulled); answers with the reason of a
+	 * failure in ECS's form, e.g. "CannotStartContainerError: ...". */
+	void (*prepare)(void *self, const struct wire_desired_task *task, engine_prepared done,
 			void *arg);
 	/* Start under that id; the answer means that it runs or why not. environment: MUSTER_*. */
 	void (*start)(void *self, const char *id, const struct wire_desired_task *task,
@@ -55,9 +74,17 @@ struct engine_ops {
 	void (*stop)(void *self, const char *id, const char *reason, engine_done done, void *arg);
 	/* Forget a stopped task: records, cgroups, fifo; logs stay until rotated away. */
 	void (*remove)(void *self, const char *id, engine_done done, void *arg);
+	/* What a task is that was found without its record (node_task.lacks_definition), of which
+	 * the engine knows no more than what it shows. NULL: the engine has no such tasks. */
+	void (*define)(void *self, const char *id, const struct wire_desired_task *task,
+		       const struct str_map *environment);
 };
 
-extern const struct engine_ops engine_process_ops;
+extern const struct engine_ops engine_process_ops, engine_docker_ops;
+
+/* Is there a socket at one of the usual places (docker/docker.c), or was there when an agent ran on
+ * this state? */
+bool engine_docker_expected(const char *state_dir);
 
 /*
  * Where a container's output is, as "current" and, older, "current.1", "current.2":
@@ -66,5 +93,8 @@ extern const struct engine_ops engine_process_ops;
  */
 const char *engine_log_dir(struct arena *arena, const char *state_dir, const char *cluster,
 			   const char *service, const char *container);
+
+/* $(NAME) becomes the value, $$(NAME) is $(NAME), an unknown one stays as it is. */
+const char *expand_references(struct arena *arena, const char *text, const struct map *values);
 
 #endif

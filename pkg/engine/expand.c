@@ -1,4 +1,4 @@
-#include "engine/process/internal.h"
+#include "engine/engine.h"
 
 #include <string.h>
 

@@ -17,6 +17,7 @@ static struct fake_task *world; /* what outlives engines */
 
 struct fake_answer {
 	engine_done done;
+	engine_prepared prepared; /* instead of done */
 	void *arg;
 	bool ok;
 	char *reason;
@@ -27,7 +28,7 @@ struct fake_engine {
 	struct engine_options options;
 	char *fleet, *node, *state_dir;
 	struct timer *soon;
-	struct fake_answer *answers, **last;
+	struct fake_answer *answers, **last, *newest;
 };
 
 void engine_fake_reset(void)
@@ -50,6 +51,7 @@ static void answer_later(struct fake_engine *engine, bool ok, const char *reason
 	*answer = (struct fake_answer){ .done = done, .arg = arg, .ok = ok };
 	answer->reason = reason ? xstrdup(reason) : NULL;
 	*engine->last = answer;
+	engine->newest = answer;
 	engine->last = &answer->next;
 	timer_set(engine->soon, 0);
 }
@@ -62,7 +64,10 @@ static void answer_now(void *arg)
 	engine->last = &engine->answers;
 	while (answer) {
 		struct fake_answer *next = answer->next;
-		answer->done(answer->arg, answer->ok, answer->reason);
+		if (answer->prepared)
+			answer->prepared(answer->arg, answer->ok, answer->reason, NULL);
+		else
+			answer->done(answer->arg, answer->ok, answer->reason);
 		free(answer->reason);
 		free(answer);
 		answer = next;
@@ -242,13 +247,14 @@ static bool fake_list(void *self, struct arena *arena, struct node_task **tasks,
 	return true;
 }
 
-static void fake_prepare(void *self, const struct wire_desired_task *task, engine_done done,
+static void fake_prepare(void *self, const struct wire_desired_task *task, engine_prepared done,
 			 void *arg)
 {
 	struct arena arena;
 	arena_init(&arena);
 	const char *why = cannot_start(task, &arena);
-	answer_later(self, !why, why, done, arg);
+	answer_later(self, !why, why, NULL, arg);
+	((struct fake_engine *)self)->newest->prepared = done;
 	arena_release(&arena);
 }
 

@@ -118,6 +118,12 @@ static void take_answer(void *arg, bool ok, const char *reason)
 	loop_stop(answer->world->loop);
 }
 
+static void take_prepared(void *arg, bool ok, const char *reason, const struct str_map *images)
+{
+	(void)images;
+	take_answer(arg, ok, reason);
+}
+
 struct wait_status {
 	const char *id;
 	enum task_status status;
@@ -274,7 +280,7 @@ struct container_definition *world_add_container_of(struct world *w, struct wire
 struct answer world_prepare(struct world *w, const struct wire_desired_task *task)
 {
 	struct answer a = { .world = w };
-	w->ops->prepare(w->engine, task, take_answer, &a);
+	w->ops->prepare(w->engine, task, take_prepared, &a);
 	world_wait(w, came, &a, "the answer of a prepare");
 	return a;
 }

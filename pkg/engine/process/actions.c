@@ -19,6 +19,7 @@ struct action {
 	struct process_engine *engine;
 	struct task *task; /* it stays while its .job is set; NULL */
 	engine_done done;
+	engine_prepared prepared; /* instead of done */
 	void *arg;
 	struct arena arena;
 	struct wire_desired_task desired;
@@ -59,6 +60,9 @@ static bool action_over(struct action *action)
 
 static void answer(const struct action *action)
 {
+	if (action->prepared)
+		action->prepared(action->arg, action->ok, action->ok ? NULL : action->err.text,
+				 NULL);
 	if (action->done)
 		action->done(action->arg, action->ok, action->ok ? NULL : action->err.text);
 }
@@ -145,9 +149,11 @@ static void run_prepare(struct job *job)
 	free(w.data);
 }
 
-void engine_prepare(void *self, const struct wire_desired_task *task, engine_done done, void *arg)
+void engine_prepare(void *self, const struct wire_desired_task *task, engine_prepared done,
+		    void *arg)
 {
-	struct action *action = action_new(self, NULL, done, arg);
+	struct action *action = action_new(self, NULL, NULL, arg);
+	action->prepared = done;
 	copy_desired(action, task);
 	add(action, run_prepare, finish_with_answer);
 }

@@ -63,9 +63,6 @@ struct user {
 /* "name[:group]", uid[:gid]; NULL: the agent's own. */
 bool user_resolve(const char *text, struct arena *arena, struct user *out, struct err *err);
 
-/* expand.c: $(NAME) becomes the value, $$(NAME) is $(NAME), an unknown one stays as it is. */
-const char *expand_references(struct arena *arena, const char *text, const struct map *values);
-
 /* --- tasks.c: what the files say -------------------------------------------------------------- */
 
 enum container_state { CONTAINER_WAITING, CONTAINER_RUNNING, CONTAINER_EXITED };
@@ -196,7 +193,8 @@ void engine_clean_up(struct process_engine *engine, struct task *task); /* PHASE
 void engine_probe(struct process_engine *engine);
 bool engine_can_switch_users(void);
 
-void engine_prepare(void *self, const struct wire_desired_task *task, engine_done done, void *arg);
+void engine_prepare(void *self, const struct wire_desired_task *task, engine_prepared done,
+		    void *arg);
 void engine_start(void *self, const char *id, const struct wire_desired_task *task,
 		  const struct str_map *environment, engine_done done, void *arg);
 void engine_stop(void *self, const char *id, const char *reason, engine_done done, void *arg);

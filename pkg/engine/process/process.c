@@ -274,6 +274,7 @@ static bool process_list(void *self, struct arena *arena, struct node_task **tas
 {
 	const struct process_engine *engine = self;
 	void *value;
+	bool known = true;
 	*tasks = ARENA_ARRAY(arena, struct node_task, map_count(engine->tasks));
 	*count = 0;
 	if (!engine->fleet)
@@ -282,14 +283,14 @@ static bool process_list(void *self, struct arena *arena, struct node_task **tas
 		const struct task *task = value;
 		/* It may be one of ours: then "there is none" would start a second one. */
 		if (task->phase == PHASE_UNKNOWN || !task->fleet)
-			return err_set(err, 0, "the record of task %s is %s", task->id,
-				       task->newer ? "of a newer version" : "damaged or gone");
-		if (strcmp(task->fleet, engine->fleet) == 0 &&
-		    strcmp(task->node, engine->node) == 0)
+			known = err_set(err, 0, "the record of task %s is %s", task->id,
+					task->newer ? "of a newer version" : "damaged or gone");
+		else if (strcmp(task->fleet, engine->fleet) == 0 &&
+			 strcmp(task->node, engine->node) == 0)
 			task_describe(task, engine->boot_id, arena, &(*tasks)[(*count)++]);
 	}
 	qsort(*tasks, *count, sizeof(**tasks), by_id);
-	return true;
+	return known;
 }
 
 const struct engine_ops engine_process_ops = {

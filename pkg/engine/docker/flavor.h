@@ -1,0 +1,57 @@
+/*
+ * engine/docker/flavor: what an engine behind the Docker Engine API is and can do. Every difference
+ * between Docker and Podman, and between what hosts give them, is decided here and in flavor.c.
+ *
+ * Pure: from the answers of GET /version and GET /info. Seen: Docker 20.10, Podman 4.3.
+ */
+#ifndef MUSTER_ENGINE_DOCKER_FLAVOR_H
+#define MUSTER_ENGINE_DOCKER_FLAVOR_H
+
+#include "engine/engine.h"
+
+#include <jansson.h>
+
+enum flavor_kind { FLAVOR_DOCKER, FLAVOR_PODMAN };
+
+struct flavor {
+	enum flavor_kind kind;
+	const char *name;    /* "docker", "podman" */
+	const char *version; /* "20.10.24" */
+	char api[16];	     /* version of the API to speak: "1.41" */
+	const char *os_type, *architecture;
+	uint32_t cpus, memory_mib;
+	struct str_list log_drivers, volume_drivers; /* sorted */
+	const char *default_log_driver;		     /* NULL: it does not say */
+	bool memory_limit, swap_limit, cpu_shares, cpu_quota, pids_limit, swappiness;
+	bool init, apparmor, selinux;
+	/* Podman refuses the link of one container to another. */
+	bool links;
+	/* Docker makes a host directory that is to be mounted and is not there; for Podman we do.
+	 */
+	bool makes_host_directories;
+	/* Docker: who shares a network has its owner's host name, and may name none. */
+	bool shares_hostname;
+};
+
+/* The older of the two that we speak. Its answers are those of Docker 20.10 and Podman 4. */
+#define API_WANTED_MAJOR 1
+#define API_WANTED_MINOR 41
+
+/* False: not an engine that we can use; err says which one it is, and what is needed. */
+bool flavor_read(const json_t *version, const json_t *info, struct arena *arena, struct flavor *out,
+		 struct err *err);
+
+/* ECS's capability names where ECS has one; sorted. */
+struct str_list flavor_capabilities(const struct flavor *flavor, struct arena *arena);
+
+/* Does this answer of POST /containers/create mean that the name is taken? */
+bool flavor_name_taken(int status, const char *message);
+/* Of POST stop, kill, start: that it was so already. */
+bool flavor_nothing_to_do(int status, const char *message);
+
+/* Driver and options for a container that asks for none, or for one that only AWS has. */
+#define LOG_MAX_SIZE  "10m"
+#define LOG_MAX_FILES "3"
+const char *flavor_log_driver(const struct flavor *flavor, bool aws);
+
+#endif
