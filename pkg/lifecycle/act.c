@@ -94,42 +94,47 @@ static int64_t stop_timeout_ms(const struct slot *slot)
 			  : seconds_ms(unset, OWNER_STOP_TIMEOUT_S);
 }
 
+/* From then on a STOP should have come back. */
+static int64_t stop_late_ms(const struct slot *slot)
+{
+	return slot->memory->stop_since_ms + stop_timeout_ms(slot) + STOP_MARGIN_MS;
+}
+
 /* A STOP is under way: when it does not come back, it is killed beside it. */
 static void watch_stop(struct step *step, struct slot *slot)
 {
-	int64_t late = slot->memory->stop_since_ms + stop_timeout_ms(slot) + STOP_MARGIN_MS;
-	if (step->input->now_ms >= late)
+	if (step->input->now_ms >= stop_late_ms(slot))
 		give(step, slot, LIFECYCLE_KILL);
 	else
-		step_wake(step, late);
+		step_wake(step, stop_late_ms(slot));
 }
 
-/* The first STOP has all the time; one given again (it failed, or the agent was restarted) what is
- * left of it, and then it is killed. */
+/* The first STOP has all the time; one given again, because it failed, what is left of it, and then
+ * it is killed. After a restart of the agent nobody knows whether the first was made: all the time
+ * again. */
 static void stop_running(struct step *step, struct slot *slot)
 {
 	struct lifecycle_container_memory *m = slot->memory;
 	int64_t now = step->input->now_ms;
-	bool first = !m->stop_since_ms;
-	if (first)
-		SET(step, m->stop_since_ms, now);
+	if (!m->stop_since_ms)
+		m->stop_since_ms = now;
 	int64_t left_ms = m->stop_since_ms + stop_timeout_ms(slot) - now;
-	if (!first && left_ms <= 0) {
+	if (left_ms <= 0 && now > m->stop_since_ms) {
 		give(step, slot, LIFECYCLE_KILL);
 		return;
 	}
 	struct lifecycle_call *call = give(step, slot, LIFECYCLE_STOP);
 	if (call)
 		call->timeout_s = (uint32_t)((left_ms + 999) / 1000);
-	else
-		step_wake(step, now + left_ms);
+	step_wake(step, call ? stop_late_ms(slot) : now + (left_ms > 0 ? left_ms : 1));
 }
 
 static void stop_paused(struct step *step, struct slot *slot)
 {
 	const struct lifecycle_container_memory *m = slot->memory;
 	bool kill = m->called == LIFECYCLE_KILL ||
-		    (m->called == LIFECYCLE_UNPAUSE && m->attempts >= UNPAUSES_TO_KILL);
+		    (m->called == LIFECYCLE_UNPAUSE && m->attempts >= UNPAUSES_TO_KILL &&
+		     step->input->now_ms >= retry_at_ms(m));
 	give(step, slot, kill ? LIFECYCLE_KILL : LIFECYCLE_UNPAUSE);
 }
 

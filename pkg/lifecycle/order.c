@@ -13,7 +13,7 @@ static const struct {
 	{ "START", "start", NEED_START, false },
 	{ "COMPLETE", "complete", NEED_COMPLETE, true },
 	{ "SUCCESS", "exit with 0", NEED_SUCCESS, true },
-	{ "HEALTHY", "be HEALTHY", NEED_HEALTHY, true },
+	{ "HEALTHY", "become HEALTHY", NEED_HEALTHY, true },
 };
 
 /* The container of that name, of which len bytes count; NULL: there is none. */
@@ -43,7 +43,7 @@ static bool read_depends_on(struct step *step, const struct slot *slot, const ch
 		const char *name = on->container_name ? on->container_name : "";
 		struct slot *other = find(step, name, strlen(name));
 		uint8_t need = need_of(on->condition);
-		if (!other || !need) {
+		if (!other || !need || (need == NEED_HEALTHY && !health_checked(other))) {
 			*why = arena_printf(step->arena,
 					    "ResourceInitializationError: container \"%s\" depends "
 					    "on \"%s\" with condition %s, which cannot be",
@@ -244,7 +244,7 @@ void order_infer_ended(struct step *step)
 			if (step->slots[i].memory->started)
 				waited |= step->needs[i][k];
 		}
-		if (on->now->state != CONTAINER_ABSENT || m->seen ||
+		if (on->now->state != CONTAINER_ABSENT || m->seen || m->called ||
 		    !(waited & (NEED_COMPLETE | NEED_SUCCESS)))
 			continue;
 		m->seen = m->started = m->judged = m->stays_down = true;

@@ -14,7 +14,7 @@ static void stopping_goes_in_reverse_order(void **state UNUSED)
 	containers(4);
 	s.in.owner = &s.owner;
 	depends(B, A, "START");
-	depends(C, B, "HEALTHY");
+	depends(C, B, "START");
 	s.definitions[C].stop_timeout = INT(5);
 	s.definitions[B].stop_timeout = INT(0);
 	all_run();
@@ -50,6 +50,7 @@ static void a_stop_that_does_not_come_back_is_a_kill(void **state UNUSED)
 	all_run();
 	wish_to_stop();
 	STEP(T0, "stop a 5");
+	WAKE(T0 + S(5) + STOP_MARGIN_MS);
 	s.now[A].busy = LIFECYCLE_STOP;
 	STEP(T0 + 1, "");
 	WAKE(T0 + S(5) + STOP_MARGIN_MS);
@@ -78,8 +79,9 @@ static void a_stop_that_fails_is_tried_for_what_is_left(void **state UNUSED)
 	STEP(T0 + 1501, "");
 	WAKE(T0 + 3500);
 	forget(true, true);
-	STEP(T0 + 2100, "stop a 3");
-	STEP(T0 + S(5), "kill a");
+	STEP(T0 + 2100, "stop a 5"); /* who knows whether the first was made */
+	STEP(T0 + S(5), "stop a 3");
+	STEP(T0 + 2100 + S(5), "kill a");
 }
 
 static void starts_under_way_are_waited_for(void **state UNUSED)
@@ -169,6 +171,7 @@ static void a_paused_one_is_unpaused(void **state UNUSED)
 	STATUS(TASK_RUNNING);
 	answer(LIFECYCLE_UNPAUSE, A, false, "no");
 	STEP(T0 + 2, "");
+	STEP(T0 + 2, "");
 	assert_string_equal(s.out.containers[A].reason, "CannotUnpauseContainerError: no");
 	s.now[A].state = CONTAINER_RUNNING;
 	STEP(T0 + 3, "");
@@ -196,7 +199,7 @@ static void a_removed_one_is_made_again_or_ends_the_task(void **state UNUSED)
 {
 	containers(3);
 	sidecar(B);
-	depends(B, C, "HEALTHY"); /* it ran: no waiting again */
+	depends(B, C, "COMPLETE"); /* it ran: no waiting again */
 	all_run();
 	s.now[B].state = CONTAINER_ABSENT;
 	STEP(T0 + 1, "create b");
@@ -266,6 +269,23 @@ static void the_end_of_the_owner_ends_the_task(void **state UNUSED)
 	}
 }
 
+/* What was created for the network of one that is gone cannot be started. */
+static void an_owner_removed_before_anything_ran_ends_the_task(void **state UNUSED)
+{
+	containers(1);
+	s.in.owner = &s.owner;
+	s.now[A].state = CONTAINER_CREATED;
+	STEP(T0, "");
+	STATUS(TASK_STOPPED);
+	begin_again();
+	containers(1);
+	s.in.owner = &s.owner;
+	run_at(&s.owner, T0);
+	STEP(T0, "create a");
+	s.owner.state = CONTAINER_ABSENT; /* a is not yet */
+	STEP(T0 + 1, "create owner");
+}
+
 static void what_must_have_ended_is_not_made_again(void **state UNUSED)
 {
 	containers(2);
@@ -311,6 +331,7 @@ int main(void)
 		RULE(a_changed_one_ends_the_task),
 		RULE(one_started_after_the_stop_is_stopped),
 		RULE(the_end_of_the_owner_ends_the_task),
+		RULE(an_owner_removed_before_anything_ran_ends_the_task),
 		RULE(what_must_have_ended_is_not_made_again),
 		RULE(unknown_keeps_all),
 	};
