@@ -109,14 +109,15 @@ static void watch_stop(struct step *step, struct slot *slot)
 		step_wake(step, stop_late_ms(slot));
 }
 
-/* The first STOP has all the time; one given again (it failed, or the agent was restarted) what is
- * left of it, and then it is killed. */
+/* The first STOP has all the time; one given again, because it failed, what is left of it, and then
+ * it is killed. After a restart of the agent nobody knows whether the first was made: all the time
+ * again. */
 static void stop_running(struct step *step, struct slot *slot)
 {
 	struct lifecycle_container_memory *m = slot->memory;
 	int64_t now = step->input->now_ms;
 	if (!m->stop_since_ms)
-		SET(step, m->stop_since_ms, now);
+		m->stop_since_ms = now;
 	int64_t left_ms = m->stop_since_ms + stop_timeout_ms(slot) - now;
 	if (left_ms <= 0 && now > m->stop_since_ms) {
 		give(step, slot, LIFECYCLE_KILL);

@@ -10,7 +10,7 @@
 static int64_t ran_ms(const struct step *step, const struct lifecycle_container *now)
 {
 	int64_t end = now->exited_at_ms > 0 ? now->exited_at_ms : step->input->now_ms;
-	if (now->earlier_boot || now->started_at_ms <= 0)
+	if (now->started_at_ms <= 0)
 		return -1;
 	return end > now->started_at_ms ? end - now->started_at_ms : 0;
 }
@@ -66,7 +66,8 @@ static void judge_container(struct step *step, struct slot *slot)
 {
 	struct lifecycle_container_memory *m = slot->memory;
 	enum lifecycle_state state = slot->now->state;
-	if (state == CONTAINER_EXITED && m->started && !m->judged)
+	bool cut_off = slot->now->earlier_boot && !m->stays_down; /* by a reboot: a restart */
+	if (state == CONTAINER_EXITED && m->started && (!m->judged || cut_off))
 		judge_exit(step, slot);
 	else if (state == CONTAINER_ABSENT && m->started && !slot_ended(slot))
 		judge_removed(step, slot);

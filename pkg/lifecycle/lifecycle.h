@@ -20,13 +20,15 @@
  *  - A CREATE or START that fails before the container ever ran stops the task: TaskFailedToStart.
  *    Later ones are tried again with growing delays.
  *  - Stopping: a container only when all that depend on it are down; STOP with its stopTimeout, and
- *    KILL when it still runs STOP_MARGIN_MS after that. A task that stops never starts again.
+ *    KILL when that failed and the time is over, or did not come back STOP_MARGIN_MS later. A task
+ *    that stops never starts again.
  *  - Drift: a paused container is unpaused; one that was removed is made again, or if it was
  *    essential the task stops; one that was changed stops the task (its node starts a new one); one
  *    that was started after the task stopped is stopped. One that had ended for good and was then
  *    removed (a prune) is not missed.
  *  - Any container UNKNOWN: no call at all, and the status stays what it was.
- *  - Lost memory: goes on from what the engine shows.
+ *  - Lost memory: goes on from what the engine shows. After a reboot (earlier_boot) nothing is
+ *    restarted in place; what was created and never ran goes on.
  *
  * Health: interval 30 s, timeout 5 s, 3 retries, no startPeriod; first check an interval after the
  * start, the next an interval after the end of the last, as in Docker. UNKNOWN until the first
@@ -112,8 +114,10 @@ struct lifecycle_container {
 struct lifecycle_answer {
 	enum lifecycle_call_kind kind;
 	uint32_t container;
-	bool ok;       /* EXEC_HEALTH: the command ended, or is not in the container (126, 127) */
-	int exit_code; /* EXEC_HEALTH */
+	/* EXEC_HEALTH: the command ended, or is not in the container (126, 127). A check that the
+	 * engine did not carry out is not ok, and counts for nothing. */
+	bool ok;
+	int exit_code;	    /* EXEC_HEALTH */
 	const char *reason; /* of a failure; gets "CannotStartContainerError: " or the like in front
 			     * unless it begins with such a word */
 };
@@ -167,10 +171,11 @@ struct lifecycle_container_memory {
 	bool has_exit_code;
 	int exit_code;
 	uint32_t restarts;
-	int64_t first_start_ms, stop_since_ms;
+	int64_t first_start_ms;
 	enum health_status health;
 	char reason[WIRE_REASON_BYTES];
 	/* Not over a restart of the agent. */
+	int64_t stop_since_ms;		 /* its first STOP */
 	enum lifecycle_call_kind called; /* the last call that did not show an effect yet */
 	enum lifecycle_state called_in;
 	uint32_t attempts;

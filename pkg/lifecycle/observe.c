@@ -13,13 +13,13 @@ static void new_run(struct step *step, struct slot *slot)
 	SET(step, m->started, true);
 	SET(step, m->judged, false);
 	SET(step, m->stays_down, false);
-	SET(step, m->stop_since_ms, 0);
 	if (!step->memory->stopping)
 		SET(step, m->health, HEALTH_UNKNOWN);
 	if (!m->first_start_ms)
 		SET(step, m->first_start_ms,
 		    now->started_at_ms > 0 ? now->started_at_ms : step->input->now_ms);
 	m->called = LIFECYCLE_NONE;
+	m->stop_since_ms = 0;
 	m->check_at_ms = 0;
 	m->check_failures = 0;
 	health_forget(slot);
@@ -40,7 +40,6 @@ static void observe_up(struct step *step, struct slot *slot)
 static void observe_down(struct step *step, struct slot *slot)
 {
 	struct lifecycle_container_memory *m = slot->memory;
-	SET(step, m->stop_since_ms, 0);
 	if (!step->memory->stopping)
 		SET(step, m->health, HEALTH_UNKNOWN);
 	if (slot->now->state == CONTAINER_EXITED) {
@@ -126,8 +125,8 @@ static void answer_failed(struct step *step, struct slot *slot,
 		return;
 	const char *text = failure_text(step, answer);
 	step_set_text(step, m->reason, sizeof(m->reason), text);
-	if (starts &&
-	    (!m->started || !slot->what)) /* an owner that ran is started only after a reboot */
+	/* An owner that ran is started again only after a reboot, as if it had not. */
+	if (starts && (!m->started || !slot->what))
 		step_stop(step, "TaskFailedToStart", false, text);
 }
 

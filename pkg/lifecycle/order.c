@@ -244,7 +244,7 @@ void order_infer_ended(struct step *step)
 			if (step->slots[i].memory->started)
 				waited |= step->needs[i][k];
 		}
-		if (on->now->state != CONTAINER_ABSENT || m->seen ||
+		if (on->now->state != CONTAINER_ABSENT || m->seen || m->called ||
 		    !(waited & (NEED_COMPLETE | NEED_SUCCESS)))
 			continue;
 		m->seen = m->started = m->judged = m->stays_down = true;

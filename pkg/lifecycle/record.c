@@ -6,12 +6,11 @@
 
 static json_t *container_to_json(const struct lifecycle_container_memory *m)
 {
-	return json_pack("{s:b, s:b, s:b, s:b, s:I, s:b, s:i, s:I, s:I, s:I, s:i, s:s}", "seen",
-			 m->seen, "started", m->started, "judged", m->judged, "staysDown",
-			 m->stays_down, "run", (json_int_t)m->run, "hasExitCode", m->has_exit_code,
-			 "exitCode", m->exit_code, "restarts", (json_int_t)m->restarts,
-			 "firstStart", (json_int_t)m->first_start_ms, "stopSince",
-			 (json_int_t)m->stop_since_ms, "health", (int)m->health, "reason",
+	return json_pack("{s:b, s:b, s:b, s:b, s:I, s:b, s:i, s:I, s:I, s:i, s:s}", "seen", m->seen,
+			 "started", m->started, "judged", m->judged, "staysDown", m->stays_down,
+			 "run", (json_int_t)m->run, "hasExitCode", m->has_exit_code, "exitCode",
+			 m->exit_code, "restarts", (json_int_t)m->restarts, "firstStart",
+			 (json_int_t)m->first_start_ms, "health", (int)m->health, "reason",
 			 m->reason);
 }
 
@@ -40,13 +39,13 @@ static bool copy_text(char *field, size_t size, const char *text)
 static bool container_from_json(struct lifecycle_container_memory *m, json_t *json)
 {
 	int seen, started, judged, stays_down, has_exit_code, health;
-	json_int_t run, restarts, first_start, stop_since;
+	json_int_t run, restarts, first_start;
 	const char *reason;
-	if (json_unpack(json, "{s:b, s:b, s:b, s:b, s:I, s:b, s:i, s:I, s:I, s:I, s:i, s:s}",
-			"seen", &seen, "started", &started, "judged", &judged, "staysDown",
-			&stays_down, "run", &run, "hasExitCode", &has_exit_code, "exitCode",
-			&m->exit_code, "restarts", &restarts, "firstStart", &first_start,
-			"stopSince", &stop_since, "health", &health, "reason", &reason))
+	if (json_unpack(json, "{s:b, s:b, s:b, s:b, s:I, s:b, s:i, s:I, s:I, s:i, s:s}", "seen",
+			&seen, "started", &started, "judged", &judged, "staysDown", &stays_down,
+			"run", &run, "hasExitCode", &has_exit_code, "exitCode", &m->exit_code,
+			"restarts", &restarts, "firstStart", &first_start, "health", &health,
+			"reason", &reason))
 		return false;
 	if (health < HEALTH_UNKNOWN || health > HEALTH_UNHEALTHY || restarts < 0 ||
 	    restarts > UINT32_MAX)
@@ -59,7 +58,6 @@ static bool container_from_json(struct lifecycle_container_memory *m, json_t *js
 	m->has_exit_code = has_exit_code;
 	m->restarts = (uint32_t)restarts;
 	m->first_start_ms = first_start;
-	m->stop_since_ms = stop_since;
 	m->health = (enum health_status)health;
 	return copy_text(m->reason, sizeof(m->reason), reason);
 }
@@ -95,7 +93,7 @@ static void forget_times(struct lifecycle_memory *memory)
 {
 	memory->running_ms = memory->stopped_ms = 0;
 	for (uint32_t i = 0; i < LIFECYCLE_SLOTS; i++)
-		memory->containers[i].first_start_ms = memory->containers[i].stop_since_ms = 0;
+		memory->containers[i].first_start_ms = 0;
 }
 
 bool lifecycle_memory_from_json(struct lifecycle_memory *memory, const json_t *json, bool same_boot,

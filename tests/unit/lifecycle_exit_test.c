@@ -126,6 +126,7 @@ static void a_container_is_restarted_in_place(void **state UNUSED)
 	s.now[A].busy = LIFECYCLE_NONE;
 	run_at(&s.now[A], T0 + S(62));
 	STEP(T0 + S(62), "");
+	assert_int_equal(s.out.started_at_ms, T0); /* the task went on */
 	exit_at(&s.now[A], T0 + S(62) + 59999, 1);
 	STEP(T0 + S(200), "stop b 30"); /* what counts is how long it ran */
 	assert_string_equal(s.out.containers[A].reason,
@@ -193,8 +194,7 @@ static void a_reboot_ends_the_task(void **state UNUSED)
 	sidecar(B);
 	all_run();
 	for (int i = 0; i < 2; i++) {
-		exit_at(&s.now[i], 0, 255);
-		s.now[i].started_at_ms = 0;
+		exit_at(&s.now[i], T0 + S(100), 255); /* times that mean nothing now */
 		s.now[i].earlier_boot = true;
 	}
 	forget(true, false);
@@ -203,6 +203,21 @@ static void a_reboot_ends_the_task(void **state UNUSED)
 	STOPS("EssentialContainerExited", "Essential container in task exited");
 	assert_int_equal(s.out.started_at_ms, 0);
 	assert_int_equal(s.out.stopped_at_ms, 0);
+}
+
+/* A restart that was decided, and then the machine went down: not any more. */
+static void a_reboot_cuts_off_a_restart(void **state UNUSED)
+{
+	containers(1);
+	restarts(A, 60);
+	all_run();
+	exit_at(&s.now[A], T0 + S(60), 1);
+	STEP(T0 + S(60), "start a");
+	s.now[A].earlier_boot = true;
+	forget(true, false);
+	STEP(500, "");
+	STATUS(TASK_STOPPED);
+	assert_string_equal(s.out.containers[A].reason, "it ran in an earlier boot of the machine");
 }
 
 /* --- what is kept ----------------------------------------------------------------------------- */
@@ -267,6 +282,7 @@ int main(void)
 		RULE(a_restart_that_fails_is_tried_again),
 		RULE(restarts_are_counted_once_over_an_agent_restart),
 		RULE(a_reboot_ends_the_task),
+		RULE(a_reboot_cuts_off_a_restart),
 		RULE(what_does_not_read_changes_nothing),
 		RULE(reasons_are_cut_at_a_character),
 	};

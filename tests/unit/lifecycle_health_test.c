@@ -180,6 +180,22 @@ static void a_new_run_starts_over(void **state UNUSED)
 	WAKE(T0 + S(92));
 }
 
+static void a_restart_by_hand_starts_over(void **state UNUSED)
+{
+	containers(1);
+	check_health_of(A);
+	all_run();
+	STEP(T0 + S(30), "check a");
+	checked(A, 0);
+	STEP(T0 + S(30), "");
+	HEALTH(HEALTH_HEALTHY);
+	run_at(&s.now[A], T0 + S(40)); /* nobody saw it down */
+	STEP(T0 + S(41), "");
+	HEALTH(HEALTH_UNKNOWN);
+	STATUS(TASK_RUNNING);
+	WAKE(T0 + S(70));
+}
+
 static void health_stays_over_an_agent_restart(void **state UNUSED)
 {
 	containers(1);
@@ -268,6 +284,7 @@ int main(void)
 		RULE(a_success_ends_the_start_period),
 		RULE(a_check_beyond_its_timeout_failed),
 		RULE(a_new_run_starts_over),
+		RULE(a_restart_by_hand_starts_over),
 		RULE(health_stays_over_an_agent_restart),
 		RULE(not_knowing_is_no_failure),
 		RULE(the_task_is_as_healthy_as_its_worst),

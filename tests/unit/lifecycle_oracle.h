@@ -90,7 +90,8 @@ static bool hopeless(const struct world *w, int who, const struct container_depe
 	bool late = limit->set && on->first_start_ms &&
 		    w->now_ms >= on->first_start_ms + 1000 * limit->value;
 	bool exited = on->now.state == CONTAINER_EXITED || on->pruned;
-	if (on->pruned && w->forgot) /* its exit code is not known any more */
+	if (on->now.state == CONTAINER_ABSENT &&
+	    w->forgot) /* its exit code is not known any more */
 		return true;
 	if (w->containers[who].seen_ran || strcmp(d->condition, "START") == 0)
 		return false;
@@ -239,7 +240,7 @@ static void note_failures(struct world *w)
 		int i = answer->container == LIFECYCLE_OWNER ? OWNER : (int)answer->container;
 		struct world_container *c = &w->containers[i];
 		bool starts = answer->kind == LIFECYCLE_CREATE || answer->kind == LIFECYCLE_START;
-		c->failed |= starts && !answer->ok && (!c->ran || i == OWNER);
+		c->failed |= starts && !answer->ok && (!c->seen_ran || i == OWNER);
 	}
 }
 

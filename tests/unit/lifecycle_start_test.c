@@ -278,6 +278,20 @@ static void an_owner_of_an_earlier_boot_is_started_again(void **state UNUSED)
 	      "ResourceInitializationError: the container of the task's network exited with 1");
 }
 
+static void one_that_cannot_be_started_again_fails_the_task(void **state UNUSED)
+{
+	containers(1);
+	s.in.owner = &s.owner;
+	run_at(&s.owner, 0);
+	exit_at(&s.owner, 0, 255);
+	s.owner.earlier_boot = true;
+	STEP(T0, "start owner");
+	answer(LIFECYCLE_START, LIFECYCLE_OWNER, false, "no");
+	STEP(T0 + 1, "");
+	STATUS(TASK_STOPPED);
+	STOPS("TaskFailedToStart", "CannotStartContainerError: no");
+}
+
 static void what_can_never_start_is_refused(void **state UNUSED)
 {
 	containers(2);
@@ -349,6 +363,7 @@ int main(void)
 		RULE(a_call_that_failed_but_happened_counts_as_done),
 		RULE(half_created_tasks_go_on),
 		RULE(an_owner_of_an_earlier_boot_is_started_again),
+		RULE(one_that_cannot_be_started_again_fails_the_task),
 		RULE(what_can_never_start_is_refused),
 		RULE(unknown_calls_nothing),
 	};

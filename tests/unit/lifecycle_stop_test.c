@@ -79,8 +79,9 @@ static void a_stop_that_fails_is_tried_for_what_is_left(void **state UNUSED)
 	STEP(T0 + 1501, "");
 	WAKE(T0 + 3500);
 	forget(true, true);
-	STEP(T0 + 2100, "stop a 3");
-	STEP(T0 + S(5), "kill a");
+	STEP(T0 + 2100, "stop a 5"); /* who knows whether the first was made */
+	STEP(T0 + S(5), "stop a 3");
+	STEP(T0 + 2100 + S(5), "kill a");
 }
 
 static void starts_under_way_are_waited_for(void **state UNUSED)
@@ -268,6 +269,23 @@ static void the_end_of_the_owner_ends_the_task(void **state UNUSED)
 	}
 }
 
+/* What was created for the network of one that is gone cannot be started. */
+static void an_owner_removed_before_anything_ran_ends_the_task(void **state UNUSED)
+{
+	containers(1);
+	s.in.owner = &s.owner;
+	s.now[A].state = CONTAINER_CREATED;
+	STEP(T0, "");
+	STATUS(TASK_STOPPED);
+	begin_again();
+	containers(1);
+	s.in.owner = &s.owner;
+	run_at(&s.owner, T0);
+	STEP(T0, "create a");
+	s.owner.state = CONTAINER_ABSENT; /* a is not yet */
+	STEP(T0 + 1, "create owner");
+}
+
 static void what_must_have_ended_is_not_made_again(void **state UNUSED)
 {
 	containers(2);
@@ -313,6 +331,7 @@ int main(void)
 		RULE(a_changed_one_ends_the_task),
 		RULE(one_started_after_the_stop_is_stopped),
 		RULE(the_end_of_the_owner_ends_the_task),
+		RULE(an_owner_removed_before_anything_ran_ends_the_task),
 		RULE(what_must_have_ended_is_not_made_again),
 		RULE(unknown_keeps_all),
 	};
