@@ -65,15 +65,17 @@ bool clone_remove(struct look *look, struct err *err);
 struct wanted {
 	const char *path;
 	git_oid id;
+	bool data;
 };
 struct listing {
 	VEC(struct wanted) items; /* sorted by path */
+	size_t data_count;
 };
 /* The wanted files of a commit; with `base`, only those that it does not have just so. */
 bool list_commit(struct look *look, git_commit *commit, git_commit *base, struct listing *out);
 /* ->snapshot.files of the tip; ->have_blobs before. */
 bool read_tip(struct look *look, git_commit *tip);
-/* Size and, where the caller has not got them, bytes of one file. */
+/* Size and, where the caller has not got them, bytes of one file. out->data is set. */
 bool read_blob(struct look *look, const git_oid *id, struct source_file *out);
 
 /* --- history.c: ->snapshot.history .allows .rewritten ----------------------------------------- */

@@ -23,6 +23,8 @@ static bool taken(void *arg, const struct source_snapshot *snapshot)
 	bool ok = control_snapshot(d->control, snapshot, clock_monotonic_ms(), clock_unix_ms());
 	if (ok)
 		answered(d);
+	else if (d->control->store_listed)
+		source_look(d->source); /* it needs more of it: whole, then */
 	return ok;
 }
 

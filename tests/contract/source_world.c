@@ -145,7 +145,7 @@ static void said(struct world *w)
 static void add_files(struct buf *out, const struct source_file *files, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		buf_addf(out, " %s%s", files[i].path,
+		buf_addf(out, " %s%s%s", files[i].data ? "~" : "", files[i].path,
 			 !files[i].blob	      ? "-"
 			 : files[i].too_large ? "!"
 			 : files[i].bytes     ? "+"
