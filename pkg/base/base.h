@@ -189,6 +189,8 @@ int str_compare(const void *a, const void *b);
 /* Base 10, whole string, no sign but '-', no white space; false on anything else or overflow. */
 bool parse_int(const char *s, int64_t *out);
 
+bool ends_with(const char *s, const char *suffix);
+
 /* Is s valid UTF-8 (no overlong forms, no surrogates)? */
 bool utf8_valid(const char *s, size_t len);
 
