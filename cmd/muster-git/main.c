@@ -26,6 +26,7 @@ static const struct flag flags[] = {
 	ROW("ssh-key", ssh_key, "FILE", "private key for ssh"),
 	ROW("known-hosts", known_hosts, "FILE", "keys of the hosts that are trusted"),
 	ROW("token-file", token_file, "FILE", "holds the password for https"),
+	ROW("ca-file", ca_file, "FILE", "authorities to trust for https (the system's)"),
 	ROW("after", after, "COMMIT", "history and trailers after this commit"),
 	ROW("have", have, "COMMIT", "leave out the bytes of files that this commit has"),
 	ROW("unless", unless, "COMMIT", "only say so when the branch is still there"),

@@ -44,7 +44,10 @@ static const struct flag rows[] = {
 	ROW("once", BOOL, once, NULL, "look, plan and put once, then exit"),
 	ROW("git-ssh-key", STRING, ssh_key, "FILE", "private key for ssh"),
 	ROW("git-known-hosts", STRING, known_hosts, "FILE", "host keys to trust"),
-	ROW("git-token-file", STRING, token_file, "FILE", "file with a token for https"),
+	ROW("git-token-file", STRING, token_file, "FILE",
+	    "file with a token for https (not readable by others)"),
+	ROW("git-ca-file", STRING, ca_file, "FILE",
+	    "authorities to trust for https (SSL_CERT_FILE, or the system's)"),
 };
 
 static void read_flags(struct musterd *d, char **argv)

@@ -44,6 +44,7 @@ static void make_argv(const struct source *s, const char *argv[ARGS_MAX])
 		{ "--ssh-key", remote ? o->ssh_key : NULL },
 		{ "--known-hosts", remote ? o->known_hosts : NULL },
 		{ "--token-file", remote ? o->token_file : NULL },
+		{ "--ca-file", remote ? o->ca_file : NULL },
 		{ "--after", s->commit },
 		{ "--have", s->have_blobs ? s->commit : NULL },
 		{ "--unless", s->have_blobs && s->listed ? s->commit : NULL },
