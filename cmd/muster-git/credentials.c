@@ -2,15 +2,18 @@
 
 #include "fs/fs.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SECRET_MAX   4096
-#define DEFAULT_USER "git"
-#define TOKEN_USER   "x-access-token"
+#define SECRET_MAX	  4096
+#define DEFAULT_USER	  "git"
+#define TOKEN_USER	  "x-access-token"
+#define LIBSSH2_WITH_SHA2 0x010b00 /* the first that signs with RSA keys by SHA-2 */
 
 /* As OpenSSH does for keys, but a group may have it. A file that is not there is not public. */
 static bool check_not_public(struct look *look, const char *what, const char *file)
@@ -76,11 +79,42 @@ static int give_token(struct look *look, git_credential **out, const char *user)
 
 /* --- an ssh key ------------------------------------------------------------------------------ */
 
+/* OpenSSH's own format begins with the public half, the others are DER. */
+static bool is_rsa_key(const char *file)
+{
+	static const char type[] = "\0\0\0\7ssh-rsa";
+	char *name = NULL, *header = NULL;
+	uint8_t *bytes = NULL;
+	long len = 0;
+	FILE *f = fopen(file, "re");
+	bool read = f && PEM_read(f, &name, &header, &bytes, &len) == 1;
+	const uint8_t *at = bytes;
+	EVP_PKEY *key = read ? d2i_AutoPrivateKey(NULL, &at, len) : NULL;
+	bool rsa = key ? EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA
+		       : read && memmem(bytes, (size_t)len, type, sizeof(type) - 1);
+	EVP_PKEY_free(key);
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	OPENSSL_clear_free(bytes, (size_t)len);
+	if (f)
+		fclose(f);
+	return rsa;
+}
+
+/* libgit2 brings its libssh2 along, or none. */
+static bool signs_rsa_with_sha1(void)
+{
+	const char *(*version)(int at_least);
+	void *symbol = dlsym(RTLD_DEFAULT, "libssh2_version");
+	memcpy(&version, &symbol, sizeof(version));
+	return symbol && !version(LIBSSH2_WITH_SHA2);
+}
+
 static int give_key(struct look *look, git_credential **out, const char *user)
 {
 	const char *key = look->options->ssh_key;
 	bool readable = key && access(key, R_OK) == 0;
-	if (readable)
+	if (readable && check_not_public(look, "ssh key", key))
 		return git_credential_ssh_key_new(out, user ? user : DEFAULT_USER, NULL, key, "");
 	if (key)
 		look_fail(look, "AuthenticationFailed", "the ssh key '%s' cannot be read: %s", key,
@@ -96,8 +130,12 @@ static int give_key(struct look *look, git_credential **out, const char *user)
 static void refused(struct look *look)
 {
 	bool ssh = look->place.ssh;
-	look_fail(look, "AuthenticationFailed", "'%s' refuses the %s", look->place.shown,
-		  ssh ? "ssh key" : "token");
+	const char *why = "";
+	if (ssh && is_rsa_key(look->options->ssh_key) && signs_rsa_with_sha1())
+		why = ": it is an RSA key, with which libssh2 before 1.11 signs by SHA-1 only, as "
+		      "servers do not accept any more; an ed25519 or ECDSA key works";
+	look_fail(look, "AuthenticationFailed", "'%s' refuses the %s%s", look->place.shown,
+		  ssh ? "ssh key" : "token", why);
 }
 
 int give_credential(git_credential **out, const char *url UNUSED, const char *user,

@@ -128,6 +128,11 @@ static const struct {
 	{ "fatal alert", "TLSFailed",
 	  "the server refuses to talk like this: it may want TLS 1.3, and Mbed TLS before 3 has "
 	  "1.2" },
+	{ "public key from private key", "AuthenticationFailed",
+	  "the ssh key has a passphrase, or is no key" },
+	{ "exchange encryption keys", "HostKeyUnsupported",
+	  "libssh2 before 1.11 cannot use RSA host keys as servers have them now: the known hosts "
+	  "need the host's ed25519 or ECDSA key" },
 };
 
 static bool remote_fail(struct look *look, int code)

@@ -251,6 +251,15 @@ static void make_key(struct world *w, const char *name, const char *type)
 	run_program(w, "ssh-keygen", "-q", "-t", type, "-N", "", "-f", name, NULL);
 }
 
+/* The same key in another format, or with a passphrase. */
+static void convert_key(struct world *w, const char *from, const char *name, const char *format,
+			const char *passphrase)
+{
+	run_program(w, "cp", from, name, NULL);
+	run_program(w, "ssh-keygen", "-q", "-p", "-m", format, "-P", "", "-N", passphrase, "-f",
+		    name, NULL);
+}
+
 /* As root, sshd wants a directory that Debian makes when the service starts. */
 static bool made_run_sshd;
 
@@ -258,17 +267,20 @@ static void serve_ssh(struct world *w, int port)
 {
 	make_key(w, "host_ed25519", "ed25519");
 	make_key(w, "host_ecdsa", "ecdsa");
+	make_key(w, "host_rsa", "rsa");
 	make_key(w, "user", "ed25519");
+	make_key(w, "ecdsa", "ecdsa");
+	make_key(w, "rsa", "rsa");
 	make_key(w, "stranger", "ed25519");
-	run_program(w, "cp", "user.pub", "authorized", NULL);
+	run_program(w, "sh", "-c", "cat user.pub ecdsa.pub rsa.pub > authorized", NULL);
 	write_file(w, "sshd_config",
 		   arena_printf(&w->arena,
 				"Port %d\nListenAddress 127.0.0.1\nHostKey %s/host_ed25519\n"
-				"HostKey %s/host_ecdsa\nAuthorizedKeysFile "
+				"HostKey %s/host_ecdsa\nHostKey %s/host_rsa\nAuthorizedKeysFile "
 				"%s/authorized\n"
 				"StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin yes\n"
 				"PasswordAuthentication no\nKbdInteractiveAuthentication no\n",
-				port, w->dir, w->dir, w->dir));
+				port, w->dir, w->dir, w->dir, w->dir));
 	made_run_sshd = geteuid() == 0 && mkdir("/run/sshd", 0755) == 0;
 	const char *argv[] = { SSHD, "-D", "-e", "-f", at(w, "sshd_config"), NULL };
 	serve(w, argv, "Server listening", -1);
@@ -287,6 +299,17 @@ static void know(struct world *w, int port, const char *key)
 	write_file(w, "known", arena_printf(&w->arena, "[127.0.0.1]:%d %s\n", port, key));
 }
 
+/* libssh2 1.11 and later can use RSA keys; an older one cannot, and what can be done is told. */
+static void expect_rsa(struct world *w, const char *want, const char *text)
+{
+	start(w);
+	const char *event = next_event(w);
+	if (strcmp(event, "taken a.yaml+") != 0 &&
+	    (strcmp(event, want) != 0 || !strstr(buf_str(&w->text), text)))
+		fail_msg("want %s (%s), got %s: %s", want, text, event, buf_str(&w->text));
+	stop(w);
+}
+
 static void expect_host_keys(struct world *w, int port)
 {
 	w->options.known_hosts = NULL;
@@ -303,6 +326,9 @@ static void expect_host_keys(struct world *w, int port)
 		know(w, port, public_key(w, kinds[i]));
 		expect(w, "taken a.yaml+", "");
 	}
+	know(w, port, public_key(w, "host_rsa.pub"));
+	expect_rsa(w, "failed HostKeyUnsupported", "ed25519 or ECDSA key");
+	know(w, port, public_key(w, "host_ed25519.pub"));
 	run_program(w, "ssh-keygen", "-q", "-H", "-f", "known", NULL);
 	assert_null(strstr(output_of(w, "cat", "known", NULL), "127.0.0.1"));
 	expect(w, "taken a.yaml+", "");
@@ -316,6 +342,21 @@ static void expect_user_keys(struct world *w)
 	expect(w, "failed AuthenticationFailed", "refuses the ssh key");
 	w->options.ssh_key = at(w, "nowhere");
 	expect(w, "failed AuthenticationFailed", "nowhere' cannot be read");
+	w->options.ssh_key = at(w, "ecdsa");
+	expect(w, "taken a.yaml+", "");
+	static const char *const formats[] = { "RFC4716", "PEM", "PKCS8" };
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		convert_key(w, "rsa", formats[i], formats[i], "");
+		w->options.ssh_key = at(w, "%s", formats[i]);
+		expect_rsa(w, "failed AuthenticationFailed", "an ed25519 or ECDSA key works");
+	}
+	convert_key(w, "user", "locked", "RFC4716", "open sesame");
+	w->options.ssh_key = at(w, "locked");
+	expect(w, "failed AuthenticationFailed", "has a passphrase");
+	run_program(w, "cp", "user", "public", NULL);
+	run_program(w, "chmod", "0644", "public", NULL);
+	w->options.ssh_key = at(w, "public");
+	expect(w, "failed AuthenticationFailed", "open to every user of this machine");
 	w->options.ssh_key = at(w, "user");
 }
 
