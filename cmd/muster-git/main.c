@@ -18,7 +18,13 @@
 		.offset = offsetof(struct options, member)                                         \
 	}
 static const struct flag flags[] = {
-	ROW("repo", repo, "URL|DIR", "the repository"),
+	/* The environment is for URLs with a password: what is on a command line all can read. */
+	{ .name = "repo",
+	  .kind = FLAG_STRING,
+	  .value = "URL|DIR",
+	  .help = "the repository",
+	  .env = SOURCE_REPO_ENV,
+	  .offset = offsetof(struct options, repo) },
 	ROW("branch", branch, "NAME", "the branch to follow (main)"),
 	ROW("rev", rev, "REV", "a revision of a local repository, instead of the branch"),
 	ROW("path", path, "PATH", "the directory in it (.)"),

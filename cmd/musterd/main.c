@@ -3,6 +3,7 @@
 #include "flags/flags.h"
 #include "fs/fs.h"
 #include "log/log.h"
+#include "source/place.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -106,6 +107,15 @@ static int failed(const struct err *err)
 	return EXIT_SYSTEM;
 }
 
+/* A password in a URL is not for logs. What is no source is told by source_new(). */
+static const char *shown_source(struct musterd *d)
+{
+	struct place place;
+	struct err err = { 0 };
+	bool ok = place_parse(d->options.source, "/", &d->arena, &place, &err);
+	return !ok ? "" : place.local ? d->options.source : place.shown;
+}
+
 static int start(struct musterd *d)
 {
 	struct err err = { 0 };
@@ -129,7 +139,7 @@ static int start(struct musterd *d)
 	if (!musterd_status_start(d, &err) || !musterd_store_start(d, &err) ||
 	    !musterd_commands_start(d, &err))
 		return failed(&err);
-	log_info("started", "source", d->options.source, "branch", d->options.branch, "store",
+	log_info("started", "source", shown_source(d), "branch", d->options.branch, "store",
 		 d->options.store, "status", d->options.status);
 	musterd_step_soon(d);
 	loop_run(d->loop);

@@ -229,13 +229,35 @@ static void test_redirects(void **state)
 	close(other);
 }
 
+/* In the URL, by who wants it so: it works, and no other user sees it. */
+static void test_password_in_url(void **state)
+{
+	struct world *w = *state;
+	serve_https(w, "good");
+	write_file(w, "spy",
+		   arena_printf(&w->arena,
+				"#!/bin/sh\ncat /proc/$$/cmdline > %s/cmdline\nexec %s \"$@\"\n",
+				w->dir, w->muster_git));
+	run_program(w, "chmod", "+x", "spy", NULL);
+	w->options.git_program = at(w, "spy");
+	w->options.token_file = NULL;
+	w->options.url = url(w, "x-access-token:" TOKEN "@localhost", "git/r.git");
+	expect(w, "taken a.yaml+", "");
+	w->options.url = url(w, "x-access-token:wrong@localhost", "git/r.git");
+	expect(w, "failed AuthenticationFailed", "x-access-token:***@localhost");
+	assert_string_equal(
+		output_of(w, "sh", "-c", "tr '\\0' '\\n' < cmdline | sed -n '3,4p'", NULL),
+		"look\n--branch");
+	assert_string_equal(output_of(w, "sh", "-c", "grep -c wrong cmdline || true", NULL), "0");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_follow),  TEST(test_certificates), TEST(test_token_file),
-		TEST(test_answers), TEST(test_redirects),
+		TEST(test_answers), TEST(test_redirects),    TEST(test_password_in_url),
 	};
 	if (missing()) {
 		printf("1..0 # SKIP there is no %s\n", missing());

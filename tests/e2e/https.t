@@ -75,5 +75,8 @@ ok $? "a wrong token is told"
 is "$(tasks)" "$before" "and stops nothing"
 kill9 "$MUSTERD"
 
+URL=https://x-access-token:$TOKEN@localhost:$PORT/git/fleet.git start --git-ca-file "$T/https/ca.pem" --once
+wait_for 20 gone "$MUSTERD"
+like "$(tail -n 20 "$T/musterd.log")" 'x-access-token:\*\*\*@localhost' "a password in the URL is shown as ***"
 is "$(grep -rlF "$TOKEN" "$T" | grep -v "^$T/https/")" "" "the token is in no file and in no log"
 done_testing
