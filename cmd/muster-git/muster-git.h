@@ -20,9 +20,10 @@
 struct options {
 	const char *repo, *branch, *rev, *path;
 	const char *cache, *ssh_key, *known_hosts, *token_file;
-	const char *after;  /* history and trailers after this commit */
-	const char *have;   /* no bytes of blobs that this commit has */
-	const char *unless; /* answer "unchanged" when this is the tip */
+	const char *ca_file; /* PEM: trusted for https instead of the system's authorities */
+	const char *after;   /* history and trailers after this commit */
+	const char *have;    /* no bytes of blobs that this commit has */
+	const char *unless;  /* answer "unchanged" when this is the tip */
 };
 
 struct look {
@@ -35,6 +36,7 @@ struct look {
 	bool has_after, has_have, unchanged;
 	git_oid after, have;
 	struct map *have_blobs, *sent; /* by hexadecimal id */
+	const char *token;	       /* as it was sent; never to be shown */
 	struct source_snapshot snapshot;
 	/* What went wrong; reason NULL: nothing yet. */
 	const char *reason;
@@ -59,6 +61,21 @@ bool look_open_remote(struct look *look);
 /* HOME for libgit2's ssh, which reads known_hosts below it; before git_libgit2_init(). */
 bool look_prepare_home(struct look *look);
 bool clone_remove(struct look *look, struct err *err);
+
+/* --- trust.c, credentials.c: callbacks of libgit2, with a struct asked -------------------------
+ */
+
+struct asked {
+	struct look *look;
+	int times; /* a server that refuses asks again, for ever */
+};
+#define KNOWN_HOSTS_MAX (4 << 20)
+bool look_trust_authorities(struct look *look);
+int check_certificate(git_cert *cert, int valid, const char *host, void *arg);
+/* Secrets are read anew for each look, so that a changed file counts. One that every user of the
+ * machine may read or write is refused, as OpenSSH does. */
+int give_credential(git_credential **out, const char *url, const char *user, unsigned allowed,
+		    void *arg);
 
 /* --- tree.c ----------------------------------------------------------------------------------- */
 

@@ -49,7 +49,10 @@ struct source_options {
 	const char *rev;	 /* this revision of a local repository instead of the branch */
 	const char *cache_dir;	 /* for the clone of a remote repository; made 0700 */
 	const char *git_program; /* muster-git */
+	/* Secrets are read at each look, so a new one counts from the next on. A key or token that
+	 * every user of the machine may read or write is refused. */
 	const char *ssh_key, *known_hosts, *token_file;
+	const char *ca_file; /* PEM: trusted for https instead of the system's authorities */
 	int64_t interval_ms; /* 0: SOURCE_INTERVAL_MS */
 	int64_t deadline_ms; /* of one look at a repository; 0: SOURCE_DEADLINE_MS */
 };

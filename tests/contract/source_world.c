@@ -113,6 +113,12 @@ void write_file(struct world *w, const char *path, const char *bytes)
 	fclose(f);
 }
 
+void write_secret(struct world *w, const char *path, const char *bytes)
+{
+	write_file(w, path, bytes);
+	assert_int_equal(chmod(at(w, "%s", path), 0640), 0);
+}
+
 void make_repository(struct world *w)
 {
 	run_program(w, "git", "init", "-q", "--bare", "-b", "main", "r.git", NULL);
