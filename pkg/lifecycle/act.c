@@ -7,7 +7,7 @@
 #define UNPAUSES_TO_KILL 3 /* a frozen one that does not thaw */
 #define CALLS_MAX	 (2 * LIFECYCLE_SLOTS)
 
-struct lifecycle_call *step_call(struct step *step, const struct slot *slot,
+struct lifecycle_call *life_call(struct step *step, const struct slot *slot,
 				 enum lifecycle_call_kind kind)
 {
 	struct lifecycle_output *out = step->out;
@@ -35,14 +35,14 @@ static struct lifecycle_call *give(struct step *step, struct slot *slot,
 	struct lifecycle_container_memory *m = slot->memory;
 	bool again = m->called == kind;
 	if (again && step->input->now_ms < retry_at_ms(m)) {
-		step_wake(step, retry_at_ms(m));
+		life_wake(step, retry_at_ms(m));
 		return NULL;
 	}
 	m->attempts = again ? m->attempts + 1 : 1;
 	m->called = kind;
 	m->called_in = slot->now->state;
 	m->called_ms = step->input->now_ms;
-	return step_call(step, slot, kind);
+	return life_call(step, slot, kind);
 }
 
 /* --- running --------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ static void watch_stop(struct step *step, struct slot *slot)
 	if (step->input->now_ms >= stop_late_ms(slot))
 		give(step, slot, LIFECYCLE_KILL);
 	else
-		step_wake(step, stop_late_ms(slot));
+		life_wake(step, stop_late_ms(slot));
 }
 
 /* The first STOP has all the time; one given again, because it failed, what is left of it, and then
@@ -126,7 +126,7 @@ static void stop_running(struct step *step, struct slot *slot)
 	struct lifecycle_call *call = give(step, slot, LIFECYCLE_STOP);
 	if (call)
 		call->timeout_s = (uint32_t)((left_ms + 999) / 1000);
-	step_wake(step, call ? stop_late_ms(slot) : now + (left_ms > 0 ? left_ms : 1));
+	life_wake(step, call ? stop_late_ms(slot) : now + (left_ms > 0 ? left_ms : 1));
 }
 
 static void stop_paused(struct step *step, struct slot *slot)
@@ -168,7 +168,7 @@ static void act_removed(struct step *step)
 	step->out->removed = !members;
 }
 
-void step_act(struct step *step)
+void life_act(struct step *step)
 {
 	if (!step->memory->stopping) {
 		act_running(step);

@@ -54,7 +54,7 @@ static void describe_health(struct step *step)
 	}
 }
 
-void step_describe(struct step *step)
+void life_describe(struct step *step)
 {
 	const struct lifecycle_memory *memory = step->memory;
 	struct lifecycle_output *out = step->out;

@@ -97,12 +97,12 @@ static void give(struct step *step, struct slot *slot)
 {
 	const struct health_check *check = slot->what->health_check;
 	int64_t now = step->input->now_ms;
-	struct lifecycle_call *call = step_call(step, slot, LIFECYCLE_EXEC_HEALTH);
+	struct lifecycle_call *call = life_call(step, slot, LIFECYCLE_EXEC_HEALTH);
 	call->command = lifecycle_health_command(check, step->arena);
 	call->deadline_ms = now + timeout_ms(check);
 	slot->memory->check_given = true;
 	slot->memory->check_given_ms = now;
-	step_wake(step, call->deadline_ms);
+	life_wake(step, call->deadline_ms);
 }
 
 void health_act(struct step *step, struct slot *slot)
@@ -119,9 +119,9 @@ void health_act(struct step *step, struct slot *slot)
 	if (!m->check_at_ms)
 		m->check_at_ms = started_ms(step, slot) + interval_ms(check);
 	if (m->check_given)
-		step_wake(step, m->check_given_ms + timeout_ms(check));
+		life_wake(step, m->check_given_ms + timeout_ms(check));
 	else if (now < m->check_at_ms)
-		step_wake(step, m->check_at_ms);
+		life_wake(step, m->check_at_ms);
 	else if (!slot->now->checking && !slot->now->busy)
 		give(step, slot);
 }

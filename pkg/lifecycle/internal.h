@@ -49,11 +49,11 @@ struct step {
 		}                                                                                  \
 	} while (0)
 /* Cuts at a character's boundary; what is no UTF-8 becomes '?'. */
-void step_set_text(struct step *step, char *field, size_t size, const char *text);
+void life_set_text(struct step *step, char *field, size_t size, const char *text);
 
-void step_wake(struct step *step, int64_t at_ms);
+void life_wake(struct step *step, int64_t at_ms);
 /* From now on it stops; the first reason counts. */
-void step_stop(struct step *step, const char *code, bool requested, const char *reason);
+void life_stop(struct step *step, const char *code, bool requested, const char *reason);
 
 /* Seconds as milliseconds, within what can be added to a time. */
 static inline int64_t seconds_ms(struct opt_int seconds, int64_t otherwise_s)
@@ -99,10 +99,10 @@ bool order_may_stop(const struct step *step, const struct slot *slot);
 void order_infer_ended(struct step *step);
 
 /* The passes. */
-void step_observe(struct step *step);
-void step_judge(struct step *step);
-void step_act(struct step *step);
-void step_describe(struct step *step);
+void life_observe(struct step *step);
+void life_judge(struct step *step);
+void life_act(struct step *step);
+void life_describe(struct step *step);
 
 /* health.c */
 bool health_checked(const struct slot *slot);
@@ -111,7 +111,7 @@ void health_answer(struct step *step, struct slot *slot, const struct lifecycle_
 void health_act(struct step *step, struct slot *slot);
 
 /* act.c: the call, to be made now. */
-struct lifecycle_call *step_call(struct step *step, const struct slot *slot,
+struct lifecycle_call *life_call(struct step *step, const struct slot *slot,
 				 enum lifecycle_call_kind kind);
 
 #endif

@@ -40,12 +40,12 @@ static void judge_exit(struct step *step, struct slot *slot)
 		lifecycle_should_restart(slot->what->restart_policy, step->memory->stopping,
 					 now->has_exit_code && !now->earlier_boot, now->exit_code,
 					 ran_ms(step, now), step->arena, &why_not);
-	step_set_text(step, m->reason, sizeof(m->reason), exit_reason(step, slot, why_not));
+	life_set_text(step, m->reason, sizeof(m->reason), exit_reason(step, slot, why_not));
 	SET(step, m->judged, true);
 	SET(step, m->stays_down, !again);
 	m->restarts += again; /* judged has changed */
 	if (!again && slot_essential(slot))
-		step_stop(step, "EssentialContainerExited", false, REASON_EXITED);
+		life_stop(step, "EssentialContainerExited", false, REASON_EXITED);
 }
 
 /* One that ran was removed by another hand. */
@@ -57,8 +57,8 @@ static void judge_removed(struct step *step, struct slot *slot)
 		return; /* it is made again */
 	SET(step, m->judged, true);
 	SET(step, m->stays_down, true);
-	step_set_text(step, m->reason, sizeof(m->reason), "it was removed by another hand");
-	step_stop(step, "EssentialContainerExited", false,
+	life_set_text(step, m->reason, sizeof(m->reason), "it was removed by another hand");
+	life_stop(step, "EssentialContainerExited", false,
 		  arena_printf(step->arena, REASON_EXITED ": %s was removed", slot_name(slot)));
 }
 
@@ -72,7 +72,7 @@ static void judge_container(struct step *step, struct slot *slot)
 	else if (state == CONTAINER_ABSENT && m->started && !slot_ended(slot))
 		judge_removed(step, slot);
 	if (slot->now->changed && state != CONTAINER_ABSENT && !slot_ended(slot))
-		step_stop(step, "UserInitiated", false,
+		life_stop(step, "UserInitiated", false,
 			  arena_printf(step->arena, "%s was changed by another hand",
 				       slot_name(slot)));
 }
@@ -88,20 +88,20 @@ static void judge_owner(struct step *step, struct slot *owner)
 		any_ran |= step->slots[i].memory->started;
 	}
 	if (state == CONTAINER_EXITED && any_ran)
-		step_stop(step, "EssentialContainerExited", false,
+		life_stop(step, "EssentialContainerExited", false,
 			  REASON_EXITED ": the container of the task's network ended");
 	else if ((state == CONTAINER_ABSENT && any_there) ||
 		 ((state == CONTAINER_ABSENT || state == CONTAINER_CREATED) && any_ran))
-		step_stop(step, "EssentialContainerExited", false,
+		life_stop(step, "EssentialContainerExited", false,
 			  REASON_EXITED ": the container of the task's network was removed");
 	else if (state == CONTAINER_EXITED && !owner->now->earlier_boot)
-		step_stop(step, "TaskFailedToStart", false,
+		life_stop(step, "TaskFailedToStart", false,
 			  arena_printf(step->arena,
 				       "ResourceInitializationError: the container of the task's "
 				       "network exited with %d",
 				       owner->now->exit_code));
 	else if (owner->now->changed && state != CONTAINER_ABSENT)
-		step_stop(step, "UserInitiated", false,
+		life_stop(step, "UserInitiated", false,
 			  arena_printf(step->arena, "%s was changed by another hand",
 				       slot_name(owner)));
 }
@@ -154,7 +154,7 @@ static void judge_stopped(struct step *step)
 	SET(step, step->memory->stopped_ms, moment(step, at, earlier));
 }
 
-void step_judge(struct step *step)
+void life_judge(struct step *step)
 {
 	const struct lifecycle_input *input = step->input;
 	const char *why;
@@ -163,10 +163,10 @@ void step_judge(struct step *step)
 		order_infer_ended(step);
 	judge_running(step);
 	if (input->wish != LIFECYCLE_RUN)
-		step_stop(step, input->stop_code ? input->stop_code : "ServiceSchedulerInitiated",
+		life_stop(step, input->stop_code ? input->stop_code : "ServiceSchedulerInitiated",
 			  true, input->stop_reason ? input->stop_reason : "");
 	if (!ordered)
-		step_stop(step, "TaskFailedToStart", false, why);
+		life_stop(step, "TaskFailedToStart", false, why);
 	for (uint32_t i = 0; i < step->count; i++)
 		judge_container(step, &step->slots[i]);
 	if (step->owner)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-void step_set_text(struct step *step, char *field, size_t size, const char *text)
+void life_set_text(struct step *step, char *field, size_t size, const char *text)
 {
 	char cut[WIRE_REASON_BYTES];
 	size_t len = strnlen(text, size - 1);
@@ -20,21 +20,21 @@ void step_set_text(struct step *step, char *field, size_t size, const char *text
 	step->memory->changed = true;
 }
 
-void step_wake(struct step *step, int64_t at_ms)
+void life_wake(struct step *step, int64_t at_ms)
 {
 	if (at_ms > step->input->now_ms && at_ms < step->out->wake_at_ms)
 		step->out->wake_at_ms = at_ms;
 }
 
-void step_stop(struct step *step, const char *code, bool requested, const char *reason)
+void life_stop(struct step *step, const char *code, bool requested, const char *reason)
 {
 	struct lifecycle_memory *memory = step->memory;
 	if (memory->stopping)
 		return;
 	memory->stopping = memory->changed = true;
 	memory->stop_requested = requested;
-	step_set_text(step, memory->stop_code, sizeof(memory->stop_code), code);
-	step_set_text(step, memory->stop_reason, sizeof(memory->stop_reason), reason);
+	life_set_text(step, memory->stop_code, sizeof(memory->stop_code), code);
+	life_set_text(step, memory->stop_reason, sizeof(memory->stop_reason), reason);
 }
 
 const char *slot_name(const struct slot *slot)
@@ -71,12 +71,12 @@ void lifecycle_step(struct lifecycle_memory *memory, const struct lifecycle_inpu
 	struct step step = { .memory = memory, .input = input, .arena = arena, .out = out };
 	*out = (struct lifecycle_output){ .wake_at_ms = INT64_MAX };
 	gather(&step);
-	step_observe(&step);
+	life_observe(&step);
 	if (step.known) {
-		step_judge(&step);
-		step_act(&step);
+		life_judge(&step);
+		life_act(&step);
 	}
-	step_describe(&step);
+	life_describe(&step);
 	out->memory_changed = memory->changed;
 	memory->changed = false;
 }

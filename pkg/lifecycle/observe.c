@@ -34,7 +34,7 @@ static void observe_up(struct step *step, struct slot *slot)
 	if (slot->now->state == CONTAINER_PAUSED)
 		health_forget(slot);
 	else if (!step->memory->stopping)
-		step_set_text(step, m->reason, sizeof(m->reason), "");
+		life_set_text(step, m->reason, sizeof(m->reason), "");
 }
 
 static void observe_down(struct step *step, struct slot *slot)
@@ -124,10 +124,10 @@ static void answer_failed(struct step *step, struct slot *slot,
 	if (!step->known || done_anyhow(slot, answer->kind))
 		return;
 	const char *text = failure_text(step, answer);
-	step_set_text(step, m->reason, sizeof(m->reason), text);
+	life_set_text(step, m->reason, sizeof(m->reason), text);
 	/* An owner that ran is started again only after a reboot, as if it had not. */
 	if (starts && (!m->started || !slot->what))
-		step_stop(step, "TaskFailedToStart", false, text);
+		life_stop(step, "TaskFailedToStart", false, text);
 }
 
 static struct slot *answered(struct step *step, uint32_t container)
@@ -137,7 +137,7 @@ static struct slot *answered(struct step *step, uint32_t container)
 	return container < step->count ? &step->slots[container] : NULL;
 }
 
-void step_observe(struct step *step)
+void life_observe(struct step *step)
 {
 	for (uint32_t i = 0; i < step->all; i++)
 		observe(step, &step->slots[i]);

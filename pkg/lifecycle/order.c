@@ -198,7 +198,7 @@ static void judge(struct step *step, const struct slot *slot, const struct slot 
 	else if (!needs[row].bounded || limit_ms == 0 || !from_ms)
 		return;
 	else if (step->input->now_ms < from_ms + limit_ms)
-		step_wake(step, from_ms + limit_ms);
+		life_wake(step, from_ms + limit_ms);
 	else
 		reason = arena_printf(step->arena,
 				      "container \"%s\" cannot start: its dependency \"%s\" did "
@@ -206,7 +206,7 @@ static void judge(struct step *step, const struct slot *slot, const struct slot 
 				      slot->what->name, on->what->name, needs[row].to_be,
 				      (long long)limit_ms / 1000);
 	if (reason)
-		step_stop(step, "TaskFailedToStart", false, reason);
+		life_stop(step, "TaskFailedToStart", false, reason);
 }
 
 void order_judge(struct step *step)

@@ -213,6 +213,20 @@ static void check_sizes(const struct task *t)
 			     memory, t->td->memory.value);
 }
 
+static void check_file(const struct task *t, const struct config_file *file)
+{
+	const char *path = file->path, *mode = file->mode;
+	if (path && path[0] != '/')
+		report_error(t->r, file->pos, "path \"%s\" is not absolute", path);
+	else if (path && (strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../") ||
+			  ends_with(path, "/.") || ends_with(path, "/..") || ends_with(path, "/")))
+		report_error(t->r, file->pos,
+			     "path \"%s\" must be that of a file, without empty or dot segments",
+			     path);
+	if (mode && (!*mode || strlen(mode) > 5 || strspn(mode, "01234567") != strlen(mode)))
+		report_error(t->r, file->pos, "mode \"%s\" is not octal, as in \"0440\"", mode);
+}
+
 static void check_container(const struct task *t, uint32_t index)
 {
 	const struct container_definition *c = &t->td->container_definitions.items[index];
@@ -234,9 +248,7 @@ static void check_container(const struct task *t, uint32_t index)
 				     "\"%s\" is no exit code: 0 to 255", text);
 	}
 	for (uint32_t i = 0; i < c->files.len; i++)
-		if (c->files.items[i].path && c->files.items[i].path[0] != '/')
-			report_error(t->r, c->files.items[i].pos, "path \"%s\" is not absolute",
-				     c->files.items[i].path);
+		check_file(t, &c->files.items[i]);
 	check_mounts(t, c);
 }
 

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-bool ends_with(const char *s, const char *suffix)
-{
-	size_t len = strlen(s), n = strlen(suffix);
-	return len >= n && strcmp(s + len - n, suffix) == 0;
-}
-
 struct value *values_of(struct input *in)
 {
 	size_t bad = utf8_bad_offset(in);

@@ -147,6 +147,7 @@ static const struct schema resource_requirement_schema =
 static const struct field environment_file_fields[] = {
 	{ STRING(environment_file, "value", value), .flags = FIELD_REQUIRED },
 	{ STRING(environment_file, "type", type), .flags = FIELD_REQUIRED, .values = VALUES("s3") },
+	{ STRING(environment_file, "content", content), .flags = FIELD_DERIVED | FIELD_SECRET },
 };
 static const struct schema environment_file_schema =
 	SCHEMA(environment_file, "environment file", environment_file_fields);
@@ -163,6 +164,7 @@ static const struct field config_file_fields[] = {
 	{ STRING(config_file, "path", path), .flags = FIELD_REQUIRED },
 	{ STRING(config_file, "mode", mode) },
 	{ STRING(config_file, "user", user) },
+	{ STRING(config_file, "content", content), .flags = FIELD_DERIVED | FIELD_SECRET },
 };
 static const struct schema config_file_schema = SCHEMA(config_file, "file", config_file_fields);
 

@@ -14,10 +14,11 @@
 #define LIMIT_NODES		10000
 #define LIMIT_SERVICES		1000
 #define LIMIT_TASKS_PER_NODE	100
-#define LIMIT_FILE_BYTES	(1 << 20)  /* a manifest file */
-#define LIMIT_DOCUMENT_BYTES	(1 << 20)  /* a store document */
-#define LIMIT_TREE_BYTES	(64 << 20) /* all files of a source tree together */
-#define LIMIT_DEPTH		64	   /* nesting of a YAML or JSON document */
+#define LIMIT_FILE_BYTES	(1 << 20)   /* a manifest file */
+#define LIMIT_DOCUMENT_BYTES	(1 << 20)   /* a store document */
+#define LIMIT_TREE_BYTES	(64 << 20)  /* all files of a source tree together */
+#define LIMIT_TASK_FILES_BYTES	(256 << 10) /* `files` and environment files of a task together */
+#define LIMIT_DEPTH		64	    /* nesting of a YAML or JSON document */
 #define LIMIT_EXPRESSION_CHARS	2000
 #define LIMIT_CONSTRAINTS	10  /* of a service and its task definition together */
 #define LIMIT_CONTAINERS	10  /* of a task definition */
@@ -123,6 +124,7 @@ struct resource_requirement {
 struct environment_file {
 	struct pos pos;
 	const char *value, *type;
+	const char *content; /* of one in the repository: base64 */
 };
 struct repository_credentials {
 	struct pos pos;
@@ -131,6 +133,7 @@ struct repository_credentials {
 struct config_file { /* beyond ECS, DESIGN section 4: `files` */
 	struct pos pos;
 	const char *source, *path, *mode, *user;
+	const char *content; /* of source: base64 */
 };
 
 struct container_definition {

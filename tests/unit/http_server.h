@@ -267,7 +267,7 @@ static void server_stop(struct server *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-static size_t server_connections(struct server *s)
+UNUSED static size_t server_connections(struct server *s)
 {
 	pthread_mutex_lock(&s->lock);
 	size_t n = s->count;

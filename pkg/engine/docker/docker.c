@@ -97,7 +97,7 @@ static void docker_close(void *self)
 	link_close(engine);
 	pulls_close(engine);
 	prepares_close(engine);
-	images_close(engine);
+	pulled_images_close(engine);
 	while (engine->later) {
 		struct later *later = engine->later;
 		engine->later = later->next;
@@ -154,14 +154,14 @@ static bool docker_open(const struct engine_options *options, void **self, struc
 	arena_init(&engine->flavor_arena);
 	engine->later_last = &engine->later;
 	engine->soon = timer_new(options->loop, answer_now, engine);
-	engine->images_timer = timer_new(options->loop, images_look, engine);
+	engine->images_timer = timer_new(options->loop, pulled_images_look, engine);
 	link_start(engine);
 	if (!fs_mkdirs(engine->state_dir, STATE_MODE, err) ||
 	    !fs_mkdirs(engine->tasks_dir, TASKS_MODE, err) || !records_load(engine, err)) {
 		docker_close(engine);
 		return false;
 	}
-	images_load(engine);
+	pulled_images_load(engine);
 	link_restore(engine);
 	*self = engine;
 	return true;

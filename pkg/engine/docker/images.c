@@ -73,7 +73,7 @@ static void drop(struct docker_engine *engine, const char *id)
 	free(p);
 }
 
-void images_load(struct docker_engine *engine)
+void pulled_images_load(struct docker_engine *engine)
 {
 	struct arena arena;
 	struct buf bytes = { 0 };
@@ -95,7 +95,7 @@ void images_load(struct docker_engine *engine)
 	arena_release(&arena);
 }
 
-void images_pulled(struct docker_engine *engine, const char *id, const char *name)
+void pulled_images_add(struct docker_engine *engine, const char *id, const char *name)
 {
 	add(engine, id, name, clock_unix_ms());
 	save(engine);
@@ -192,7 +192,7 @@ static void looked(struct call *call, const struct answer *answer)
 	remove_next(call, answer);
 }
 
-void images_look(void *arg)
+void pulled_images_look(void *arg)
 {
 	struct docker_engine *engine = arg;
 	int64_t now = clock_unix_ms();
@@ -218,7 +218,7 @@ void images_look(void *arg)
 	save(engine);
 }
 
-void images_close(struct docker_engine *engine)
+void pulled_images_close(struct docker_engine *engine)
 {
 	void *value;
 	for (size_t it = 0; engine->pulled && map_next(engine->pulled, &it, NULL, &value);) {

@@ -237,10 +237,10 @@ struct image_want {
 void image_want(struct docker_engine *engine, const struct image_want *want);
 void pulls_close(struct docker_engine *engine);
 /* STATE/agents/NODE/images.json: which images we pulled, and when each was used last. */
-void images_load(struct docker_engine *engine);
-void images_pulled(struct docker_engine *engine, const char *id, const char *name);
-void images_look(void *engine);
-void images_close(struct docker_engine *engine);
+void pulled_images_load(struct docker_engine *engine);
+void pulled_images_add(struct docker_engine *engine, const char *id, const char *name);
+void pulled_images_look(void *engine);
+void pulled_images_close(struct docker_engine *engine);
 
 /* pause.c: the image of owners. */
 const char *pause_image(struct docker_engine *engine); /* its name */

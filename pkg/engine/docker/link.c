@@ -253,7 +253,7 @@ void link_listed(struct docker_engine *engine)
 		docker_task_step(task);
 	}
 	vec_release(&tasks);
-	images_look(engine);
+	pulled_images_look(engine);
 	engine->changed(engine->arg);
 }
 

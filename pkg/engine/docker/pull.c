@@ -91,7 +91,7 @@ static void ready(struct pull *pull, const struct image_info *info)
 		.digest = image_is_local(&ref) ? NULL : ref.digest,
 	};
 	if (pull->pulled && (!pull->before || strcmp(pull->before, info->id) != 0))
-		images_pulled(pull->engine, info->id, pull->ref.name);
+		pulled_images_add(pull->engine, info->id, pull->ref.name);
 	finish(pull, &answer);
 }
 
