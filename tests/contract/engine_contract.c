@@ -106,7 +106,9 @@ static void test_exit_by_itself(void **state)
 	} rows[] = { { "exit=0", 0 }, { "exit=7", 7 }, { "kill=9", 137 } };
 	struct world w;
 	world_init(&w, *state);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	/* The first process of a container cannot kill itself. */
+	size_t count = ARRAY_LEN(rows) - (w.ops->kind == ENGINE_CONTAINER);
+	for (size_t i = 0; i < count; i++) {
 		const char *id = arena_printf(&w.arena, "t%zu", i);
 		assert_true(world_start(&w, id, world_task(&w, "web", rows[i].word, NULL)).ok);
 		const struct node_task *t = world_wait_status(&w, id, TASK_STOPPED);
@@ -126,9 +128,13 @@ static void test_cannot_start(void **state)
 	world_init(&w, *state);
 	struct wire_desired_task *task = world_task(&w, "web", NULL);
 	world_container(task, 0)->command.items[0] = "/nowhere/to/be/found";
-	struct answer a = world_prepare(&w, task);
-	assert_false(a.ok);
-	assert_memory_equal(a.reason, "CannotStartContainerError: ", 27);
+	struct answer a;
+	/* What is in an image shows only in a start. */
+	if (w.ops->kind == ENGINE_PROCESS) {
+		a = world_prepare(&w, task);
+		assert_false(a.ok);
+		assert_memory_equal(a.reason, "CannotStartContainerError: ", 27);
+	}
 	assert_int_equal(world_count(&w), 0);
 	/* Started all the same it is a stopped task that says why. */
 	a = world_start(&w, "t1", task);
@@ -191,6 +197,7 @@ static void test_others_are_invisible(void **state)
 	w.ops->set_fleet(w.engine, NULL);
 	assert_false(w.ops->list(w.engine, &w.arena, &tasks, &count, NULL));
 	w.ops->set_fleet(w.engine, fleet);
+	world_wait_listable(&w);
 	assert_int_equal(world_find(&w, "t1")->status, TASK_RUNNING);
 	w.fleet = fleet;
 	world_release(&w);

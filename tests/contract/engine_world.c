@@ -42,6 +42,19 @@ static void find_programs(struct world *w)
 	w->testtask = arena_printf(&w->arena, "%s/tests/helpers/testtask", path);
 }
 
+static bool listable(struct world *w, void *arg)
+{
+	struct node_task *tasks;
+	uint32_t count;
+	(void)arg;
+	return w->ops->list(w->engine, &w->arena, &tasks, &count, NULL);
+}
+
+void world_wait_listable(struct world *w)
+{
+	world_wait(w, listable, NULL, "the engine to be asked");
+}
+
 void world_open(struct world *w)
 {
 	struct err err;
@@ -52,11 +65,15 @@ void world_open(struct world *w)
 		.state_dir = w->state_dir,
 		.shim = arena_printf(&w->arena, "%s/muster-shim", w->bin),
 		.boot_id = w->boot,
+		.socket = w->socket,
+		.registry_auth = w->registry_auth,
 		.changed = changed,
 		.arg = w,
 	};
 	if (!w->ops->open(&options, &w->engine, &err))
 		fail_msg("open: %s", err.text);
+	if (w->fleet && !w->away)
+		world_wait_listable(w);
 }
 
 void world_close(struct world *w)
@@ -73,6 +90,7 @@ void world_init(struct world *w, const struct engine_ops *ops)
 	snprintf(w->dir, sizeof(w->dir), "%s/engine-XXXXXX",
 		 tmp && strlen(tmp) < 32 ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
+	w->socket = getenv("ENGINE_SOCKET");
 	w->node = arena_printf(&w->arena, "n-%s", strrchr(w->dir, '-') + 1);
 	w->state_dir = world_path(w, "state");
 	find_programs(w);
@@ -231,10 +249,15 @@ const char *world_wait_log(struct world *w, const char *service, const char *con
 static void set_words(struct world *w, struct container_definition *c, const char *name,
 		      const char *const *words)
 {
+	bool contained = w->ops->kind == ENGINE_CONTAINER;
 	c->name = name;
+	c->image = contained ? WORLD_IMAGE : NULL;
 	c->command.items = ARENA_ARRAY(&w->arena, const char *, 32);
 	c->command.set = true;
-	c->command.items[c->command.len++] = w->testtask;
+	c->command.items[c->command.len++] = contained ? "/bin/testtask" : w->testtask;
+	/* The first process of a container is not ended by a signal that it does not take. */
+	if (contained)
+		c->command.items[c->command.len++] = "term-exit=143";
 	for (; *words; words++)
 		c->command.items[c->command.len++] = *words;
 }

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 
 #define WORLD_PATIENCE_MS 20000
+#define WORLD_IMAGE	  "localhost/test:1" /* tests/engines/image */
 #define WORLD_FLEET	  "f1ee70000000000000000000000000f1"
 #define WORLD_BOOT	  "b0070000000000000000000000000001"
 
@@ -20,6 +21,8 @@ struct world {
 	const char *state_dir;	    /* below it */
 	const char *bin, *testtask; /* where the programs are */
 	const char *fleet, *node, *boot;
+	const char *socket, *registry_auth; /* of a container engine: $ENGINE_SOCKET */
+	bool away;			    /* it is not there: do not wait for it */
 	void *engine;
 	int changes; /* how often the engine called changed() */
 	bool late;
@@ -66,6 +69,7 @@ uint32_t world_count(struct world *w);
 const struct node_task *world_wait_status(struct world *w, const char *id, enum task_status status);
 void world_wait(struct world *w, bool (*holds)(struct world *w, void *arg), void *arg,
 		const char *what);
+void world_wait_listable(struct world *w);
 void world_wait_file(struct world *w, const char *path);
 long world_wait_pid(struct world *w, const char *path); /* the number in the file */
 bool world_alive(long pid);				/* and not a zombie */
