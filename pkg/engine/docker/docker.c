@@ -222,7 +222,8 @@ static bool docker_list(void *self, struct arena *arena, struct node_task **task
 	qsort(*tasks, *count, sizeof(**tasks), by_id);
 	if (engine->link == LINK_UP)
 		return true;
-	return err_set(err, 0, "%s", engine->why ? engine->why : "it is being asked");
+	/* The first time it is only a moment: nothing to tell of. */
+	return err_set(err, 0, "%s", engine->why ? engine->why : "");
 }
 
 static struct task *make_task(struct docker_engine *engine, const char *id,
@@ -327,7 +328,8 @@ static void docker_define(void *self, const char *id, const struct wire_desired_
 {
 	struct docker_engine *engine = self;
 	struct task *task = docker_task_find(engine, id);
-	if (task && task->synthetic && engine->link == LINK_UP && task->wish == LIFECYCLE_RUN)
+	if (task && task->synthetic && engine->link == LINK_UP && task->wish == LIFECYCLE_RUN &&
+	    task->out.status != TASK_STOPPED)
 		docker_task_define(task, desired, environment);
 }
 

@@ -427,7 +427,6 @@ void link_start(struct docker_engine *engine)
 	engine->retry = timer_new(engine->loop, try_now, engine);
 	engine->relist = timer_new(engine->loop, list, engine);
 	engine->retry_ms = RECONNECT_MIN_MS;
-	engine->why = xstrdup("it was not asked yet");
 	timer_set(engine->retry, 0);
 }
 

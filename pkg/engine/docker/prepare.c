@@ -169,7 +169,8 @@ void docker_prepare(void *self, const struct wire_desired_task *task, engine_pre
 	if (engine->link == LINK_UP)
 		ask(p, task->task_definition, &task->images);
 	else
-		docker_answer_later(engine, false, engine->why ? engine->why : "the engine is away",
+		docker_answer_later(engine, false,
+				    engine->why ? engine->why : "the engine was not asked yet",
 				    refuse, p);
 }
 
