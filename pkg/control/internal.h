@@ -158,6 +158,11 @@ void fleet_behind(struct control *c, struct node_record *node, int64_t now_ms);
 void render_changes(struct control *c, const struct plan_result *plan, int64_t now_unix_ms);
 void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out,
 		  struct arena *arena);
+/* A content's task definition as the service's cluster maps it: what nodes are told, and what they
+ * must be able to do. */
+const struct task_definition *render_definition(const struct control *c,
+						const struct service_state *service,
+						const struct content *content, struct arena *arena);
 /* Of a desired document but its number: the same digest says the same to the agent. */
 struct digest render_digest(const struct wire_desired *doc);
 

@@ -152,6 +152,15 @@ void ledger_adopt(struct control *c, const char *family, uint32_t number,
 	r->target = *target;
 }
 
+uint32_t content_document_bytes(const struct task_definition *definition)
+{
+	struct buf text = { 0 };
+	schema_canonical(&task_definition_schema, definition, &text);
+	uint32_t bytes = (uint32_t)text.len + DESIRED_TASK_OVERHEAD_BYTES;
+	buf_release(&text);
+	return bytes;
+}
+
 struct content *content_get(struct control *c, const char *family, uint32_t revision,
 			    const struct digest *task_definition, const struct digest *target,
 			    const struct task_definition *definition)
@@ -170,10 +179,7 @@ struct content *content_get(struct control *c, const char *family, uint32_t revi
 		content->task_definition = *task_definition;
 		content->definition =
 			schema_copy(&task_definition_schema, definition, &content->arena);
-		struct buf text = { 0 };
-		schema_canonical(&task_definition_schema, definition, &text);
-		content->document_bytes = (uint32_t)text.len + DESIRED_TASK_OVERHEAD_BYTES;
-		buf_release(&text);
+		content->document_bytes = content_document_bytes(definition);
 	}
 	return content;
 }

@@ -54,6 +54,8 @@ struct event_ring { /* newest last; at most LIMIT_SERVICE_EVENTS */
 
 /* What a task takes in a desired document besides its definition. */
 #define DESIRED_TASK_OVERHEAD_BYTES 2048
+/* What it takes there together, about. */
+uint32_t content_document_bytes(const struct task_definition *definition);
 
 /* What a task of a target is made of; shared by all nodes that run it. */
 struct content {

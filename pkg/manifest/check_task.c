@@ -12,11 +12,11 @@ const struct value *task_container(const struct task *t, uint32_t index)
 enum diag_severity task_severity(const struct task *t)
 {
 	bool mild = t->r->ecs && task_definition_engine(t->td) != ENGINE_PROCESS;
+	t->r->relaxed |= mild;
 	return mild ? DIAG_WARNING : DIAG_ERROR;
 }
 
-/* The place of a field, or of what it is missing in. */
-static struct pos place_of(const struct value *v, const char *name)
+struct pos place_of(const struct value *v, const char *name)
 {
 	const struct value *field = value_get(v, name);
 	return field ? field->pos : v ? v->pos : (struct pos){ 0, 0 };
@@ -46,7 +46,7 @@ static const char *hint_container(const struct task *t, const char *name)
 	return did_you_mean(t->r->in.diags, t->r->in.scratch, name, names, n);
 }
 
-static const struct container_definition *find_container(const struct task *t, const char *name)
+const struct container_definition *find_container(const struct task *t, const char *name)
 {
 	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
 		const struct container_definition *c = &t->td->container_definitions.items[i];
@@ -62,9 +62,8 @@ static void check_container_names(const struct task *t)
 		const struct container_definition *c = &t->td->container_definitions.items[i];
 		if (!c->name || find_container(t, c->name) == c)
 			continue;
-		diag_add(t->r->in.diags, task_severity(t), t->r->in.path,
-			 place_of(task_container(t, i), "name"), "two containers are named \"%s\"",
-			 c->name);
+		report_mild(t, place_of(task_container(t, i), "name"),
+			    "two containers are named \"%s\"", c->name);
 	}
 }
 
@@ -213,6 +212,41 @@ static void check_sizes(const struct task *t)
 			     memory, t->td->memory.value);
 }
 
+static void check_secret(const struct task *t, const struct key_value_secret *secret)
+{
+	const char *from = secret->value_from;
+	enum secret_source source = from ? secret_source_of(from) : SECRET_ASM;
+	if (source != SECRET_FILE && source != SECRET_ENV)
+		return;
+	const char *problem = secret_place_problem(from);
+	if (problem)
+		report_error(t->r, secret->pos, "valueFrom cannot be \"%s\": %s", from, problem);
+}
+
+static void check_environment_files(const struct task *t, const struct container_definition *c)
+{
+	for (uint32_t i = 0; i < c->environment_files.len; i++) {
+		const struct environment_file *f = &c->environment_files.items[i];
+		if (!f->value || !f->type)
+			continue;
+		if (strcmp(f->type, "s3") == 0) {
+			report_warning(t->r, f->pos,
+				       "the environment file \"%s\" is kept in AWS, and no engine "
+				       "offers to read it: the task is not placed",
+				       f->value);
+			continue;
+		}
+		const char *problem = strncmp(f->value, "file:", 5) == 0
+					      ? secret_place_problem(f->value)
+				      : f->value[0] == '/' || path_leaves(f->value)
+					      ? "a path in the repository is relative to its top; "
+						"one on the node begins with file:/"
+					      : NULL;
+		if (problem)
+			report_error(t->r, f->pos, "value cannot be \"%s\": %s", f->value, problem);
+	}
+}
+
 static void check_container(const struct task *t, uint32_t index)
 {
 	const struct container_definition *c = &t->td->container_definitions.items[index];
@@ -237,7 +271,12 @@ static void check_container(const struct task *t, uint32_t index)
 		if (c->files.items[i].path && c->files.items[i].path[0] != '/')
 			report_error(t->r, c->files.items[i].pos, "path \"%s\" is not absolute",
 				     c->files.items[i].path);
+	for (uint32_t i = 0; i < c->secrets.len; i++)
+		check_secret(t, &c->secrets.items[i]);
+	check_environment_files(t, c);
 	check_mounts(t, c);
+	if (task_definition_engine(t->td) != ENGINE_PROCESS)
+		check_container_engine(t, c, v);
 }
 
 static void check_images(const struct task *t)
@@ -252,11 +291,12 @@ static void check_images(const struct task *t)
 	}
 }
 
-/* ECS places by it; here a constraint does. */
+/* Nodes for containers are chosen by it; for a native process a constraint does. */
 static void check_platform(const struct task *t)
 {
 	const struct runtime_platform *platform = t->td->runtime_platform;
-	if (!platform || !platform->cpu_architecture)
+	if (!platform || !platform->cpu_architecture ||
+	    task_definition_engine(t->td) != ENGINE_PROCESS)
 		return;
 	bool arm = strcmp(platform->cpu_architecture, "ARM64") == 0;
 	report_warning(t->r, place_of(value_get(t->v, "runtimePlatform"), "cpuArchitecture"),
@@ -274,6 +314,8 @@ void check_task_definition(struct reading *r, const struct value *v,
 	check_depends_on(&t);
 	check_volumes(&t);
 	check_ports(&t);
+	if (task_definition_engine(td) != ENGINE_PROCESS)
+		check_network(&t);
 	check_sizes(&t);
 	check_platform(&t);
 	for (uint32_t i = 0; i < td->container_definitions.len; i++)

@@ -36,6 +36,10 @@ struct manifest_object {
 	struct pos pos;
 	const char *name; /* metadata.name, family, serviceName */
 	bool ecs;	  /* a bare ECS document */
+	/* A task definition with what is an error in a muster document and a warning in an ECS one:
+	 * placeholders, and what engines refuse by themselves. It is printed with the annotation
+	 * "muster/compatibility: ecs", which has it read as an ECS document is. */
+	bool relaxed;
 	union {
 		const struct task_definition *task_definition;
 		const struct daemon_service *daemon_service;
