@@ -198,7 +198,8 @@ const char *read_string(struct reading *r, const struct field *field, const stru
 	const char *text = scalar_text(r, field, v);
 	if (!text)
 		return NULL;
-	if (field->flags & FIELD_REQUIRED && !*text) {
+	bool item = field->kind == FIELD_STRING_LIST || field->kind == FIELD_NAME_LIST;
+	if (field->flags & FIELD_REQUIRED && !item && !*text) {
 		report_error(r, v->pos, "\"%s\" must not be empty", field->name);
 		return NULL;
 	}

@@ -8,7 +8,11 @@
 
 static inline void agent_register(struct world *w, struct agent *a)
 {
-	static struct wire_engine engine = { .kind = ENGINE_PROCESS, .name = "process" };
+	static struct wire_engine engines[] = {
+		{ .kind = ENGINE_PROCESS, .name = "process" },
+		{ .kind = ENGINE_CONTAINER, .name = "docker" },
+	};
+	static const char *capabilities[] = { CAPABILITY_LOG_DRIVER "journald" };
 	struct buf bytes = { 0 };
 	struct wire_registration r = {
 		.fleet = FLEET,
@@ -20,8 +24,9 @@ static inline void agent_register(struct world *w, struct agent *a)
 		.agent_version = "1",
 		.wire_min = 1,
 		.wire_max = 1,
-		.engines = &engine,
-		.engine_count = 1,
+		.engines = engines,
+		.engine_count = ARRAY_LEN(engines),
+		.capabilities = { capabilities, ARRAY_LEN(capabilities), true },
 		.attributes = { a->attributes, a->attribute_count, true },
 		.cpu_units = 4096,
 		.memory_mib = 4096,

@@ -285,9 +285,14 @@ static void too_large_regular_expressions(void **state UNUSED)
 /* Real expressions from public sources; those with a note in brackets are to be refused. */
 static void corpus(void **state UNUSED)
 {
-	FILE *file = fopen("../shared/corpus/expressions.txt", "re");
-	if (!file)
-		skip();
+	char path[1024];
+	const char *dir = getenv("CORPUS");
+	snprintf(path, sizeof(path), "%s/expressions.txt", dir && *dir ? dir : "../shared/corpus");
+	FILE *file = fopen(path, "re");
+	if (!file) { /* skip() would count as a failure for TAP's readers */
+		print_message("# skipped: there is no %s\n", path);
+		return;
+	}
 	char line[4096];
 	size_t count = 0;
 	while (fgets(line, sizeof(line), file)) {

@@ -233,8 +233,9 @@ static void test_manual(void **state)
 	fclose(file);
 	if (strcmp(buf_str(&have), buf_str(&want)) != 0) {
 		size_t at = 0, line = 1;
-		while (have.data[at] == want.data[at])
-			line += have.data[at++] == '\n';
+		const char *a = buf_str(&have), *b = buf_str(&want);
+		for (; a[at] == b[at]; at++)
+			line += a[at] == '\n';
 		fail_msg(MANUAL ":%zu: is not what the field tables say; "
 				"run this test with UPDATE_GOLDEN=1",
 			 line);
