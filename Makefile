@@ -43,6 +43,7 @@ help:
 	@echo 'make test             set up what is missing, build, run all tests'
 	@echo 'make demo             the whole story on this machine, about 30 seconds (KEEP=1 leaves it up)'
 	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
+	@echo 'make corpus           what is done with each field of ECS documents: CORPUS=DIR'
 	@echo 'make install          DESTDIR= PREFIX=$(PREFIX)'
 	@echo 'make deps             install the Debian packages that are missing (says which first)'
 
@@ -137,6 +138,15 @@ bench: deps
 run-bench: all $(BENCH) test-helpers
 	@B=$(abspath $(B)) tests/bench/run
 
+# What muster does with each field of real ECS documents: CORPUS has taskdefs/ and odd/, or the
+# files themselves.
+CORPUS ?= ../shared/corpus
+CORPUS_DIRS = $(or $(wildcard $(CORPUS)/taskdefs $(CORPUS)/odd),$(wildcard $(CORPUS)))
+$(B)/tests/corpus/report: $(B)/tests/corpus/report.o $(ALL_LIBS)
+	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -o $@
+corpus: $(B)/tests/corpus/report
+	@$(if $(CORPUS_DIRS),$< $(CORPUS_DIRS),echo 'skipped: there is no $(CORPUS)')
+
 demo: deps
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@B=$(abspath $(B)) tests/demo/run
@@ -155,7 +165,7 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all help test run-tests asan lint bench run-bench demo deps install clean check-layers \
+.PHONY: all help test run-tests asan lint bench run-bench demo deps corpus install clean check-layers \
 	check-purity test-helpers
 .SECONDARY:
 
