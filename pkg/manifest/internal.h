@@ -47,7 +47,8 @@ struct input {
 };
 
 /* The documents, linked by .next. After a mistake of syntax: those before it. */
-struct value *values_of(struct input *in); /* by the ending of the path */
+struct value *values_of(struct input *in, bool json);
+bool path_is_json(const char *path);
 struct value *values_parse(struct input *in);
 struct value *values_parse_json(struct input *in);
 

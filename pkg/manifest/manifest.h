@@ -6,8 +6,9 @@
  * a function of the files' paths and bytes alone.
  *
  * Read: the kinds of muster/v1 (TaskDefinition, DaemonService, Node, Cluster), several documents a
- * file, and bare ECS documents: {family, containerDefinitions, ...}, {taskDefinition: {...}}, and
- * the input of create-service with schedulingStrategy DAEMON (also wrapped in {service: ...}).
+ * file, and bare ECS documents: {family, containerDefinitions, ...} and the input of create-service
+ * with schedulingStrategy DAEMON; as ECS answers them, too: {taskDefinition: {...}}, {services:
+ * [...]}, ...; and a list of any of these. What is done with each field: manifests/FIELDS.md.
  * Refused: aliases and anchors, duplicate keys, tags, what is over the limits (LIMIT_FILE_BYTES,
  * LIMIT_DEPTH), bytes that are not UTF-8. Types come from the schema, never guessed. null is
  * absent. Unknown fields are errors in muster documents (with a suggestion), warnings in ECS ones.
@@ -63,6 +64,8 @@ struct manifest_file {
 
 /* Read one file. Never fails: what is wrong is in ->diags. Free with manifest_file_free(). */
 struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t len);
+/* The same, whatever the path: JSON where it begins as JSON does. */
+struct manifest_file *manifest_import(const char *path, const void *bytes, size_t len);
 /* A file that could not be read at all (too large, ...), as a file with that one error. */
 struct manifest_file *manifest_unreadable(const char *path, const char *why);
 void manifest_file_free(struct manifest_file *file);
@@ -81,7 +84,8 @@ struct manifest_tree {
  * Put files together. Checked between files: one definition of a name (families; services a
  * cluster; nodes; clusters), the family of each service's task definition exists (a "family:N" pin
  * need not), dependsOn names services of the same cluster without a cycle, LIMIT_CONSTRAINTS over
- * service and task definition, surge with static host ports, LIMIT_SERVICES, LIMIT_NODES.
+ * service and task definition, surge with static host ports, LIMIT_SERVICES, LIMIT_NODES. A
+ * warning: log drivers and secrets of AWS that no Cluster manifest maps.
  */
 struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count);
 void manifest_tree_free(struct manifest_tree *tree);
