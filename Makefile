@@ -158,6 +158,9 @@ deps:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/share/muster/catalog
+	install -m 0644 manifests/FIELDS.md $(DESTDIR)$(PREFIX)/share/muster
+	install -m 0644 manifests/catalog/*.yaml $(DESTDIR)$(PREFIX)/share/muster/catalog
 	install -m 0755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
 	for u in manifests/systemd/*.service; do \
 		sed 's|@BINDIR@|$(PREFIX)/bin|' $$u > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$u); done
