@@ -20,7 +20,7 @@ static const char *const class_reasons[] = {
 	[GIT_ERROR_SHA] = "Corrupt",
 	[GIT_ERROR_NET] = "NetworkUnreachable",
 	[GIT_ERROR_SSH] = "NetworkUnreachable",
-	[GIT_ERROR_SSL] = "CertificateInvalid",
+	[GIT_ERROR_SSL] = "TLSFailed",
 	[GIT_ERROR_HTTP] = "NetworkUnreachable",
 	[GIT_ERROR_FILESYSTEM] = "SystemFailed",
 };
@@ -36,10 +36,9 @@ static const char *reason_of(int code, const git_error *error)
 	return reason ? reason : "SystemFailed";
 }
 
-/* A password that stands in the URL may come back in a library's message. */
-static void hide_password(struct look *look)
+/* A password may come back in a library's message, or in what the server says. */
+static void hide(struct look *look, const char *secret)
 {
-	const char *secret = look->place.password;
 	size_t len = secret ? strlen(secret) : 0;
 	for (char *at = len ? strstr(look->text, secret) : NULL; at; at = strstr(at, secret)) {
 		memset(at, '*', len);
@@ -56,7 +55,8 @@ bool look_fail(struct look *look, const char *reason, const char *fmt, ...)
 	vsnprintf(look->text, sizeof(look->text), fmt, args);
 	va_end(args);
 	look->reason = reason;
-	hide_password(look);
+	hide(look, look->place.password);
+	hide(look, look->token);
 	return false;
 }
 

@@ -58,6 +58,11 @@ static bool list_history(struct look *look, bool after_known, struct ids *out)
 	return true;
 }
 
+/* What the history takes so far. */
+struct history_bytes {
+	size_t manifests, data;
+};
+
 /* --- one commit ------------------------------------------------------------------------------ */
 
 /* What lacks --path has no files. */
@@ -75,7 +80,7 @@ static bool list_or_nothing(struct look *look, git_commit *commit, git_commit *b
 /* What differs now, and what differs that was there before, both by path: a path that is only in
  * the latter is gone. */
 static bool add_changes(struct look *look, const struct listing *now, const struct listing *before,
-			struct source_commit *out, size_t *bytes)
+			struct source_commit *out, struct history_bytes *bytes)
 {
 	size_t n = 0, b = 0;
 	out->files =
@@ -86,20 +91,29 @@ static bool add_changes(struct look *look, const struct listing *now, const stru
 				    ? -1
 				    : strcmp(now->items.items[n].path, before->items.items[b].path);
 		struct source_file *file = &out->files[out->file_count++];
-		file->path = order <= 0 ? now->items.items[n].path : before->items.items[b].path;
-		if (order <= 0 && !read_blob(look, &now->items.items[n].id, file))
-			return false;
+		const struct wanted *wanted =
+			order <= 0 ? &now->items.items[n] : &before->items.items[b];
+		file->path = wanted->path;
+		file->data = wanted->data;
 		n += order <= 0;
 		b += order >= 0;
-		*bytes += sizeof(*file) + strlen(file->path) + (file->bytes ? file->len : 0);
-		if (*bytes > SOURCE_HISTORY_BYTES)
+		if (file->data && bytes->data > SOURCE_HISTORY_DATA) {
+			*file = (struct source_file){ 0 };
+			out->file_count--;
+			continue;
+		}
+		if (order <= 0 && !read_blob(look, &wanted->id, file))
+			return false;
+		*(file->data ? &bytes->data : &bytes->manifests) +=
+			sizeof(*file) + strlen(file->path) + (file->bytes ? file->len : 0);
+		if (bytes->manifests > SOURCE_HISTORY_BYTES)
 			return look_fail(look, "TooLarge", "the history is too large");
 	}
 	return true;
 }
 
 static bool read_changes(struct look *look, git_commit *commit, bool whole,
-			 struct source_commit *out, size_t *bytes)
+			 struct source_commit *out, struct history_bytes *bytes)
 {
 	CLEANUP(git_commit_clean) git_commit *parent = NULL;
 	struct listing now = { 0 }, before = { 0 };
@@ -116,7 +130,7 @@ static bool read_changes(struct look *look, git_commit *commit, bool whole,
 /* False: it cannot be read, or there is no room for it. An old mistake must not keep the tip from
  * being read: the commit is passed without files. */
 static bool read_past_commit(struct look *look, const git_oid *id, bool whole,
-			     struct source_commit *out, size_t *bytes)
+			     struct source_commit *out, struct history_bytes *bytes)
 {
 	CLEANUP(git_commit_clean) git_commit *commit = NULL;
 	if (git_commit_lookup(&commit, look->repo, id) != 0)
@@ -127,7 +141,7 @@ static bool read_past_commit(struct look *look, const git_oid *id, bool whole,
 		look->reason = NULL;
 		out->file_count = 0;
 		look->snapshot.history_cut = true;
-		return *bytes <= SOURCE_HISTORY_BYTES;
+		return bytes->manifests <= SOURCE_HISTORY_BYTES;
 	}
 	return true;
 }
@@ -136,7 +150,8 @@ static bool read_past_commit(struct look *look, const git_oid *id, bool whole,
 static void read_commits(struct look *look, const struct ids *ids)
 {
 	struct source_snapshot *s = &look->snapshot;
-	size_t count = ids->items.len, bytes = 0, read = 0;
+	size_t count = ids->items.len, read = 0;
+	struct history_bytes bytes = { 0 };
 	struct source_commit *commits = ARENA_ARRAY(&look->arena, struct source_commit, count);
 	for (; read < count; read++) {
 		bool whole = read == count - 1 && s->history_cut;

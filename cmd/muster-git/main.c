@@ -18,7 +18,13 @@
 		.offset = offsetof(struct options, member)                                         \
 	}
 static const struct flag flags[] = {
-	ROW("repo", repo, "URL|DIR", "the repository"),
+	/* The environment is for URLs with a password: what is on a command line all can read. */
+	{ .name = "repo",
+	  .kind = FLAG_STRING,
+	  .value = "URL|DIR",
+	  .help = "the repository",
+	  .env = SOURCE_REPO_ENV,
+	  .offset = offsetof(struct options, repo) },
 	ROW("branch", branch, "NAME", "the branch to follow (main)"),
 	ROW("rev", rev, "REV", "a revision of a local repository, instead of the branch"),
 	ROW("path", path, "PATH", "the directory in it (.)"),
@@ -26,6 +32,7 @@ static const struct flag flags[] = {
 	ROW("ssh-key", ssh_key, "FILE", "private key for ssh"),
 	ROW("known-hosts", known_hosts, "FILE", "keys of the hosts that are trusted"),
 	ROW("token-file", token_file, "FILE", "holds the password for https"),
+	ROW("ca-file", ca_file, "FILE", "authorities to trust for https (the system's)"),
 	ROW("after", after, "COMMIT", "history and trailers after this commit"),
 	ROW("have", have, "COMMIT", "leave out the bytes of files that this commit has"),
 	ROW("unless", unless, "COMMIT", "only say so when the branch is still there"),

@@ -20,9 +20,10 @@
 struct options {
 	const char *repo, *branch, *rev, *path;
 	const char *cache, *ssh_key, *known_hosts, *token_file;
-	const char *after;  /* history and trailers after this commit */
-	const char *have;   /* no bytes of blobs that this commit has */
-	const char *unless; /* answer "unchanged" when this is the tip */
+	const char *ca_file; /* PEM: trusted for https instead of the system's authorities */
+	const char *after;   /* history and trailers after this commit */
+	const char *have;    /* no bytes of blobs that this commit has */
+	const char *unless;  /* answer "unchanged" when this is the tip */
 };
 
 struct look {
@@ -35,6 +36,7 @@ struct look {
 	bool has_after, has_have, unchanged;
 	git_oid after, have;
 	struct map *have_blobs, *sent; /* by hexadecimal id */
+	const char *token;	       /* as it was sent; never to be shown */
 	struct source_snapshot snapshot;
 	/* What went wrong; reason NULL: nothing yet. */
 	const char *reason;
@@ -60,20 +62,37 @@ bool look_open_remote(struct look *look);
 bool look_prepare_home(struct look *look);
 bool clone_remove(struct look *look, struct err *err);
 
+/* --- trust.c, credentials.c: callbacks of libgit2, with a struct asked -------------------------
+ */
+
+struct asked {
+	struct look *look;
+	int times; /* a server that refuses asks again, for ever */
+};
+#define KNOWN_HOSTS_MAX (4 << 20)
+bool look_trust_authorities(struct look *look);
+int check_certificate(git_cert *cert, int valid, const char *host, void *arg);
+/* Secrets are read anew for each look, so that a changed file counts. One that every user of the
+ * machine may read or write is refused, as OpenSSH does. */
+int give_credential(git_credential **out, const char *url, const char *user, unsigned allowed,
+		    void *arg);
+
 /* --- tree.c ----------------------------------------------------------------------------------- */
 
 struct wanted {
 	const char *path;
 	git_oid id;
+	bool data;
 };
 struct listing {
 	VEC(struct wanted) items; /* sorted by path */
+	size_t data_count;
 };
 /* The wanted files of a commit; with `base`, only those that it does not have just so. */
 bool list_commit(struct look *look, git_commit *commit, git_commit *base, struct listing *out);
 /* ->snapshot.files of the tip; ->have_blobs before. */
 bool read_tip(struct look *look, git_commit *tip);
-/* Size and, where the caller has not got them, bytes of one file. */
+/* Size and, where the caller has not got them, bytes of one file. out->data is set. */
 bool read_blob(struct look *look, const git_oid *id, struct source_file *out);
 
 /* --- history.c: ->snapshot.history .allows .rewritten ----------------------------------------- */

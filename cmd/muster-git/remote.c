@@ -4,7 +4,6 @@
 #include "source/source.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +14,10 @@
  * Below --cache: clone.git, bare, whose only ref is TIP_REF; home/, which libgit2's ssh takes for
  * the user's; and lock, held as long as this process lives.
  */
-#define TIP_REF		"refs/muster/tip"
-#define PARTIAL_PACK	"pack_git2_" /* libgit2 leaves them when it is killed */
-#define PACKS_MAX	256	     /* one a fetch; a clone with more is made anew */
-#define SECRET_MAX	4096
-#define KNOWN_HOSTS_MAX (4 << 20)
-#define DEFAULT_USER	"git"
-#define TOKEN_USER	"x-access-token"
+#define TIP_REF	      "refs/muster/tip"
+#define PARTIAL_PACK  "pack_git2_" /* libgit2 leaves them when it is killed */
+#define PACKS_MAX     256	   /* one a fetch; a clone with more is made anew */
+#define NO_REPOSITORY "there is no such repository, or it is not shown to this user"
 
 static const char *cache_path(struct look *look, const char *name)
 {
@@ -40,7 +36,7 @@ static bool make_cache(struct look *look, struct err *err)
 }
 
 /* libgit2 asks for the kinds of host keys that HOME/.ssh/known_hosts has: let it see what ours has
- * of this host. Whether a key is good is decided in check_certificate(). */
+ * of this host. Whether a key is good is decided in trust.c. */
 static bool write_known_hosts(struct look *look, struct err *err)
 {
 	struct buf known = { 0 }, selected = { 0 };
@@ -72,147 +68,6 @@ bool look_prepare_home(struct look *look)
 		return look_fail(look, "SystemFailed", "%s", err.text);
 	setenv("HOME", cache_path(look, "home"), 1);
 	return true;
-}
-
-/* The payload of all callbacks. */
-struct asked {
-	struct look *look;
-	int times; /* a server that refuses asks again, for ever */
-};
-
-/* --- trust ----------------------------------------------------------------------------------- */
-
-static bool check_host_key(struct look *look, const git_cert_hostkey *key)
-{
-	const struct place *place = &look->place;
-	const char *file = look->options->known_hosts;
-	struct buf text = { 0 };
-	struct err err = { 0 };
-	if (!file)
-		return look_fail(
-			look, "HostKeyUnknown",
-			"the key of host '%s' cannot be checked: no known hosts file is given",
-			place->host);
-	if (!fs_read(file, KNOWN_HOSTS_MAX, &text, &err))
-		return look_fail(look, "HostKeyUnknown",
-				 "the key of host '%s' cannot be checked: known hosts %s",
-				 place->host, err.text);
-	enum host_key said = HOST_KEY_UNKNOWN;
-	if (key->type & GIT_CERT_SSH_RAW)
-		said = known_hosts_check(buf_str(&text), place->host, place->port, key->hostkey,
-					 key->hostkey_len);
-	buf_release(&text);
-	switch (said) {
-	case HOST_KEY_MATCH: return true;
-	case HOST_KEY_UNKNOWN:
-		return look_fail(look, "HostKeyUnknown", "the key of host '%s' is not in '%s'",
-				 place->host, file);
-	case HOST_KEY_MISMATCH:
-		return look_fail(
-			look, "HostKeyMismatch",
-			"the key of host '%s' is another than '%s' has: it was replaced, or "
-			"someone is in between",
-			place->host, file);
-	case HOST_KEY_REVOKED:
-		return look_fail(look, "HostKeyMismatch",
-				 "'%s' marks the key of host '%s' as revoked", file, place->host);
-	}
-	return false;
-}
-
-static int check_certificate(git_cert *cert, int valid, const char *host, void *arg)
-{
-	struct look *look = ((struct asked *)arg)->look;
-	if (cert->cert_type == GIT_CERT_HOSTKEY_LIBSSH2)
-		return check_host_key(look, (const git_cert_hostkey *)cert) ? 0 : GIT_ECERTIFICATE;
-	if (valid)
-		return 0;
-	look_fail(look, "CertificateInvalid", "the certificate of host '%s' is not valid", host);
-	return GIT_ECERTIFICATE;
-}
-
-/* --- credentials ----------------------------------------------------------------------------- */
-
-static bool read_token(struct look *look, struct buf *token)
-{
-	struct err err = { 0 };
-	if (!fs_read(look->options->token_file, SECRET_MAX, token, &err))
-		return look_fail(look, "AuthenticationFailed", "the token cannot be read: %s",
-				 err.text);
-	while (token->len > 0 && strchr("\r\n ", token->data[token->len - 1]))
-		token->data[--token->len] = '\0';
-	return true;
-}
-
-/* May a password be sent there? Encrypted, or not leaving this machine. */
-static bool is_private(const struct place *place)
-{
-	static const char *const own[] = { "localhost", "127.0.0.1", "::1" };
-	bool is_own = false;
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		is_own |= strcmp(place->host, own[i]) == 0;
-	return is_own || strncmp(place->url, "https://", 8) == 0;
-}
-
-static int give_token(struct look *look, git_credential **out, const char *user)
-{
-	struct buf token = { 0 };
-	if (!look->options->token_file && !look->place.password) {
-		look_fail(look, "AuthenticationFailed",
-			  "'%s' asks for a password and no token is given", look->place.shown);
-		return GIT_EAUTH;
-	}
-	if (!is_private(&look->place)) {
-		look_fail(look, "AuthenticationFailed",
-			  "'%s' asks for a password, which is sent over "
-			  "https only",
-			  look->place.shown);
-		return GIT_EAUTH;
-	}
-	if (look->options->token_file && !read_token(look, &token))
-		return GIT_EAUTH;
-	int code = git_credential_userpass_plaintext_new(
-		out, user ? user : TOKEN_USER,
-		look->options->token_file ? buf_str(&token) : look->place.password);
-	if (token.data)
-		explicit_bzero(token.data, token.len);
-	buf_release(&token);
-	return code;
-}
-
-static int give_key(struct look *look, git_credential **out, const char *user)
-{
-	const char *key = look->options->ssh_key;
-	if (key && access(key, R_OK) == 0)
-		return git_credential_ssh_key_new(out, user ? user : DEFAULT_USER, NULL, key, "");
-	if (key)
-		look_fail(look, "AuthenticationFailed", "the ssh key '%s' cannot be read: %s", key,
-			  strerrordesc_np(errno));
-	else
-		look_fail(look, "AuthenticationFailed",
-			  "'%s' asks for an ssh key and none is given", look->place.shown);
-	return GIT_EAUTH;
-}
-
-static int give_credential(git_credential **out, const char *url UNUSED, const char *user,
-			   unsigned allowed, void *arg)
-{
-	struct asked *asked = arg;
-	struct look *look = asked->look;
-	if (allowed & GIT_CREDENTIAL_USERNAME && !(allowed & GIT_CREDENTIAL_SSH_KEY))
-		return git_credential_username_new(out, user ? user : DEFAULT_USER);
-	if (asked->times++ > 0) {
-		look_fail(look, "AuthenticationFailed", "'%s' refuses the %s", look->place.shown,
-			  look->place.ssh ? "ssh key" : "token");
-		return GIT_EAUTH;
-	}
-	if (allowed & GIT_CREDENTIAL_SSH_KEY)
-		return give_key(look, out, user);
-	if (allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT && !look->place.ssh)
-		return give_token(look, out, user);
-	look_fail(look, "AuthenticationFailed", "'%s' accepts neither an ssh key nor a token",
-		  look->place.shown);
-	return GIT_EAUTH;
 }
 
 /* --- the clone ------------------------------------------------------------------------------- */
@@ -253,27 +108,45 @@ static bool open_clone(struct look *look)
 	return code == 0 || look_fail_git(look, code, "the clone '%s' cannot be made", path);
 }
 
-static bool is_not_found(const git_error *error)
-{
-	static const char *const signs[] = { "status code: 404", "not found", "does not exist",
-					     "not appear to be a git repo", "access denied or" };
-	for (size_t i = 0; error && error->message && i < ARRAY_LEN(signs); i++)
-		if (strcasestr(error->message, signs[i]))
-			return true;
-	return false;
-}
+/* What a library says, by a part of it, where its class is not the reason, or there is a way out.
+ */
+static const struct {
+	const char *sign, *reason, *help;
+} known_failures[] = {
+	{ "status code: 404", "RepositoryNotFound", NO_REPOSITORY },
+	{ "not found", "RepositoryNotFound", NO_REPOSITORY },
+	{ "does not exist", "RepositoryNotFound", NO_REPOSITORY },
+	{ "not appear to be a git repo", "RepositoryNotFound", NO_REPOSITORY },
+	{ "access denied or", "RepositoryNotFound", NO_REPOSITORY },
+	{ "status code: 403", "AuthenticationFailed", "the token may not read it" },
+	{ "cannot redirect from", "RepositoryMoved",
+	  "no token is taken to another host, and nothing to plain http: give the new address" },
+	{ "correctly signed by the trusted", "CertificateInvalid",
+	  "the authority of a server of one's own is given with --git-ca-file" },
+	{ "not match with the expected", "CertificateInvalid",
+	  "it has to name the host as the source does; an IP address does not count" },
+	{ "fatal alert", "TLSFailed",
+	  "the server refuses to talk like this: it may want TLS 1.3, and Mbed TLS before 3 has "
+	  "1.2" },
+	{ "public key from private key", "AuthenticationFailed",
+	  "the ssh key has a passphrase, or is no key" },
+	{ "exchange encryption keys", "HostKeyUnsupported",
+	  "libssh2 before 1.11 cannot use RSA host keys as servers have them now: the known hosts "
+	  "need the host's ed25519 or ECDSA key" },
+};
 
 static bool remote_fail(struct look *look, int code)
 {
 	const git_error *error = git_error_last();
-	const char *shown = look->place.shown;
-	if (code != GIT_EAUTH && is_not_found(error))
-		return look_fail(look, "RepositoryNotFound", "'%s' is not a repository there: %s",
-				 shown, error->message);
+	const char *text = error && error->message ? error->message : "";
+	for (size_t i = 0; code != GIT_EAUTH && i < ARRAY_LEN(known_failures); i++)
+		if (strcasestr(text, known_failures[i].sign))
+			return look_fail(look, known_failures[i].reason, "'%s': %s: %s",
+					 look->place.shown, text, known_failures[i].help);
 	/* Connecting is a matter of the operating system for libgit2. */
 	if (error && error->klass == GIT_ERROR_OS)
-		return look_fail(look, "NetworkUnreachable", "'%s': %s", shown, error->message);
-	return look_fail_git(look, code, "'%s'", shown);
+		return look_fail(look, "NetworkUnreachable", "'%s': %s", look->place.shown, text);
+	return look_fail_git(look, code, "'%s'", look->place.shown);
 }
 
 static bool find_remote_branch(struct look *look, git_remote *remote)
@@ -336,11 +209,12 @@ bool look_open_remote(struct look *look)
 	options.callbacks.payload = &asked;
 	options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
 	options.proxy_opts.type = GIT_PROXY_AUTO;
-	/* A token is for the host that it was given for. */
+	/* A token is for the host that it was given for: no redirect is followed to another host.
+	 * (One to another port or path of the same host is, and never from https to http.) */
 	options.follow_redirects = look->options->token_file || look->place.password
 					   ? GIT_REMOTE_REDIRECT_NONE
 					   : GIT_REMOTE_REDIRECT_INITIAL;
-	if (!open_clone(look))
+	if (!look_trust_authorities(look) || !open_clone(look))
 		return false;
 	git_remote_connect_options connect;
 	git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION);

@@ -88,17 +88,21 @@ static bool walk_subtree(struct walk *walk, const git_tree_entry *entry, const g
 
 static bool walk_file(struct walk *walk, const git_tree_entry *entry, const char *path)
 {
-	if (!manifest_path_wanted(path) || manifest_ignored(walk->ignore, path))
+	bool data = !manifest_path_wanted(path) || manifest_ignored(walk->ignore, path);
+	bool utf8 = utf8_valid(path, strlen(path));
+	if (data && (!utf8 || walk->out->data_count == SOURCE_DATA_MAX))
 		return true;
-	if (!utf8_valid(path, strlen(path)))
+	if (!utf8)
 		return look_fail(walk->look, "InvalidPath",
 				 "a file has a name that is not UTF-8: '%s'", path);
-	if (walk->out->items.len >= SOURCE_FILES_MAX)
+	if (!data && walk->out->items.len - walk->out->data_count >= SOURCE_FILES_MAX)
 		return look_fail(walk->look, "TooLarge", "the tree has more than %d manifests",
 				 SOURCE_FILES_MAX);
 	struct wanted *wanted = vec_push(&walk->out->items);
 	wanted->path = path;
 	wanted->id = *git_tree_entry_id(entry);
+	wanted->data = data;
+	walk->out->data_count += data;
 	return true;
 }
 
@@ -171,7 +175,8 @@ bool read_blob(struct look *look, const git_oid *id, struct source_file *out)
 	if (code == 0 && type != GIT_OBJECT_BLOB)
 		return look_fail(look, "Corrupt", "'%s' is not a blob", out->path);
 	out->blob = hex;
-	out->too_large = code == 0 && out->len > LIMIT_FILE_BYTES;
+	size_t most = out->data ? LIMIT_TASK_FILES_BYTES : LIMIT_FILE_BYTES;
+	out->too_large |= code == 0 && out->len > most;
 	if (code == 0 && !out->too_large && !map_get(look->have_blobs, hex) &&
 	    !map_get(look->sent, hex)) {
 		CLEANUP(git_odb_object_clean) git_odb_object *object = NULL;
@@ -206,15 +211,18 @@ static bool read_files(struct look *look, const struct listing *listing)
 {
 	struct source_snapshot *s = &look->snapshot;
 	const struct wanted *wanted = listing->items.items;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, data_bytes = 0;
 	s->file_count = listing->items.len;
 	s->files = ARENA_ARRAY(&look->arena, struct source_file, s->file_count);
 	for (size_t i = 0; wanted && i < s->file_count; i++) {
 		struct source_file *file = &s->files[i];
 		file->path = wanted[i].path;
+		file->data = wanted[i].data;
+		file->too_large = data_bytes > LIMIT_TREE_BYTES - LIMIT_TASK_FILES_BYTES;
 		if (!read_blob(look, &wanted[i].id, file))
 			return false;
-		bytes += strlen(file->path) + (file->too_large ? 0 : file->len);
+		*(file->data ? &data_bytes : &bytes) +=
+			strlen(file->path) + (file->too_large ? 0 : file->len);
 		if (bytes > LIMIT_TREE_BYTES)
 			return look_fail(look, "TooLarge",
 					 "the manifests are more than the limit of %d MiB",

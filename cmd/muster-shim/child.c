@@ -161,14 +161,26 @@ static void enter_directory(struct record_reader keys)
 		fail("working directory", cwd);
 }
 
-/* All values of a key as a vector that ends in NULL. */
-static char **vector(struct record_reader keys, const char *key)
+/* A secret of the container in the shim's own environment, as "NAME=VALUE"; else NULL. */
+static char *secret_of(const char *container, char *entry)
 {
-	size_t count = 0;
+	size_t prefix = strlen(SHIM_SECRET_PREFIX), len = strlen(container);
+	bool own = strncmp(entry, SHIM_SECRET_PREFIX, prefix) == 0 &&
+		   strncmp(entry + prefix, container, len) == 0 && entry[prefix + len] == '.';
+	return own ? entry + prefix + len + 1 : NULL;
+}
+
+/* All values of a key, and after them the secrets of the container where there is one, as a vector
+ * that ends in NULL. */
+static char **vector(struct record_reader keys, const char *key, const char *container)
+{
+	size_t count = 1;
 	struct record_reader r = keys;
 	for (const char *entry; (entry = record_next(&r));)
 		count += record_value(entry, key) != NULL;
-	char **items = mmap(NULL, (count + 1) * sizeof(*items), PROT_READ | PROT_WRITE,
+	for (char **e = environ; container && *e; e++)
+		count++;
+	char **items = mmap(NULL, count * sizeof(*items), PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (items == MAP_FAILED)
 		fail("memory", NULL);
@@ -176,6 +188,9 @@ static char **vector(struct record_reader keys, const char *key)
 	for (const char *entry, *value; (entry = record_next(&keys));)
 		if ((value = record_value(entry, key)))
 			items[count++] = (char *)value;
+	for (char **e = environ, *secret; container && *e; e++)
+		if ((secret = secret_of(container, *e)))
+			items[count++] = secret;
 	return items;
 }
 
@@ -192,9 +207,9 @@ static void try_program(const char *path, char **argv, char **env, bool check)
 }
 
 /* The command along the task's own PATH, as execvpe() does, but with no shell as a last resort. */
-static _Noreturn void execute(struct record_reader keys, bool check)
+static _Noreturn void execute(const struct container *c, bool check)
 {
-	char **argv = vector(keys, "arg"), **env = vector(keys, "env");
+	char **argv = vector(c->keys, "arg", NULL), **env = vector(c->keys, "env", c->name);
 	const char *name = argv[0] ? argv[0] : "", *path = "";
 	for (char **e = env; *e; e++)
 		if (strncmp(*e, "PATH=", 5) == 0)
@@ -235,7 +250,7 @@ static _Noreturn void child_main(const struct container *c, int out, int err, bo
 	enter_cgroups_and_limits(c->keys);
 	become_user(c->keys);
 	enter_directory(c->keys);
-	execute(c->keys, check);
+	execute(c, check);
 }
 
 /* --- in the shim -------------------------------------------------------------------------------

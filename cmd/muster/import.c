@@ -51,7 +51,7 @@ static struct manifest_file *read_file(const char *path)
 /* The file's own mistakes, and all warnings; that a service names what stands elsewhere is none. */
 static void print_diags(struct manifest_file *file)
 {
-	struct manifest_tree *tree = manifest_tree_build(&file, 1);
+	struct manifest_tree *tree = manifest_tree_build(&file, 1, NULL);
 	struct diag_list shown;
 	struct buf out = { 0 };
 	diag_init(&shown, &tree->arena);

@@ -89,8 +89,16 @@ const char *state_word(const json_t *doc);
 /* --- tree.c: manifests of a directory ------------------------------------------------------------
  */
 
+/* A file that is no manifest, and that task definitions may name. */
+struct tree_data {
+	const char *path; /* in the repository */
+	struct buf bytes;
+	bool too_large;
+};
 struct tree {
 	VEC(struct manifest_file *) files;
+	VEC(struct tree_data) data;  /* of a git repository, and what was read of the roots */
+	VEC(const char *) roots;     /* directories to read more from */
 	struct manifest_tree *built; /* NULL until tree_build() */
 };
 /* DIR, files, or a git repository as REPO@REV. Exit code; said on stderr what failed. */

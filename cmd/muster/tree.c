@@ -78,6 +78,7 @@ static bool add_root(struct walk *walk, const char *dir)
 	struct buf bytes = { 0 };
 	struct err err;
 	walk->root = dir;
+	*vec_push(&walk->tree->roots) = dir;
 	if (fs_read(fs_join(&walk->cli->arena, dir, IGNORE_FILE), LIMIT_FILE_BYTES, &bytes, &err))
 		walk->ignore = manifest_ignore_parse(buf_str(&bytes), bytes.len);
 	buf_release(&bytes);
@@ -92,6 +93,7 @@ static bool add_named(struct walk *walk, const char *path)
 {
 	char *real = realpath(path, NULL);
 	walk->root = path;
+	*vec_push(&walk->tree->roots) = "."; /* where its repository is taken to be */
 	bool ok = real ? add_file(walk, real, path) : complain("%s: %s", path, strerror(errno));
 	free(real);
 	return ok;
@@ -103,7 +105,72 @@ void tree_release(struct tree *tree)
 	for (size_t i = 0; i < tree->files.len; i++)
 		manifest_file_free(tree->files.items[i]);
 	vec_release(&tree->files);
+	for (size_t i = 0; i < tree->data.len; i++)
+		buf_release(&tree->data.items[i].bytes);
+	vec_release(&tree->data);
+	vec_release(&tree->roots);
 	*tree = (struct tree){ 0 };
+}
+
+/* --- files that task definitions name ----------------------------------------------------------
+ */
+
+struct finding {
+	struct cli *cli;
+	struct tree *tree;
+};
+
+/* Below the root, and no link on the way. */
+static bool is_below(struct cli *cli, const char *root, const char *path)
+{
+	char *real_root = realpath(root, NULL),
+	     *real = realpath(fs_join(&cli->arena, root, path), NULL);
+	struct stat st;
+	bool ok = real_root && real && stat(real, &st) == 0 && S_ISREG(st.st_mode) &&
+		  strcmp(real, fs_join(&cli->arena, real_root, path)) == 0;
+	free(real_root);
+	free(real);
+	return ok;
+}
+
+static struct tree_data *read_data(const struct finding *f, const char *path)
+{
+	struct err err;
+	for (size_t i = 0; i < f->tree->roots.len; i++) {
+		const char *root = f->tree->roots.items[i];
+		struct buf bytes = { 0 };
+		if (!is_below(f->cli, root, path))
+			continue;
+		bool ok = fs_read(fs_join(&f->cli->arena, root, path), LIMIT_TASK_FILES_BYTES,
+				  &bytes, &err);
+		if (!ok && err.code != EFBIG) {
+			buf_release(&bytes);
+			continue;
+		}
+		struct tree_data *data = vec_push(&f->tree->data);
+		*data = (struct tree_data){ arena_strdup(&f->cli->arena, path), bytes, !ok };
+		return data;
+	}
+	return NULL;
+}
+
+static enum manifest_data_answer find_data(void *arg, const char *path, const void **bytes,
+					   size_t *len)
+{
+	const struct finding *f = arg;
+	const struct tree_data *data = NULL;
+	for (size_t i = 0; i < f->tree->data.len && !data; i++)
+		if (strcmp(f->tree->data.items[i].path, path) == 0)
+			data = &f->tree->data.items[i];
+	if (!data)
+		data = read_data(f, path);
+	if (!data)
+		return DATA_ABSENT;
+	if (data->too_large)
+		return DATA_TOO_LARGE;
+	*bytes = buf_str(&data->bytes);
+	*len = data->bytes.len;
+	return DATA_FOUND;
 }
 
 int tree_load(struct cli *cli, const char *const *paths, size_t count, struct tree *tree)
@@ -124,6 +191,8 @@ int tree_load(struct cli *cli, const char *const *paths, size_t count, struct tr
 		tree_release(tree);
 		return EXIT_SYSTEM;
 	}
-	tree->built = manifest_tree_build(tree->files.items, tree->files.len);
+	struct finding finding = { cli, tree };
+	struct manifest_data data = { find_data, &finding };
+	tree->built = manifest_tree_build(tree->files.items, tree->files.len, &data);
 	return tree->built->valid ? EXIT_DONE : EXIT_INVALID;
 }

@@ -41,22 +41,43 @@ bool tree_is_git(struct cli *cli, const char *path)
 }
 
 struct look {
+	struct cli *cli;
 	struct loop *loop;
 	struct tree *tree;
 	bool ok;
 };
 
+/* Of files with the same content only the first has the bytes. */
+static const struct source_file *with_bytes(const struct source_snapshot *snapshot,
+					    const struct source_file *f)
+{
+	for (size_t i = 0; !f->bytes && !f->too_large && i < snapshot->file_count; i++)
+		if (strcmp(snapshot->files[i].blob, f->blob) == 0 && snapshot->files[i].bytes)
+			return &snapshot->files[i];
+	return f;
+}
+
+static void add(struct look *look, const struct source_file *f, const struct source_file *with)
+{
+	if (f->data) {
+		struct tree_data *data = vec_push(&look->tree->data);
+		*data = (struct tree_data){ .path = arena_strdup(&look->cli->arena, f->path),
+					    .too_large = f->too_large };
+		if (with->bytes)
+			buf_add(&data->bytes, with->bytes, with->len);
+	} else if (f->too_large) {
+		*vec_push(&look->tree->files) = manifest_unreadable(
+			f->path, "the file is larger than the limit of 1 MiB for a manifest");
+	} else {
+		*vec_push(&look->tree->files) = manifest_parse(f->path, with->bytes, with->len);
+	}
+}
+
 static bool taken(void *arg, const struct source_snapshot *snapshot)
 {
 	struct look *look = arg;
-	for (size_t i = 0; i < snapshot->file_count; i++) {
-		const struct source_file *f = &snapshot->files[i];
-		*vec_push(&look->tree->files) =
-			f->too_large ? manifest_unreadable(f->path,
-							   "the file is larger than the limit of 1 "
-							   "MiB for a manifest")
-				     : manifest_parse(f->path, f->bytes, f->len);
-	}
+	for (size_t i = 0; i < snapshot->file_count; i++)
+		add(look, &snapshot->files[i], with_bytes(snapshot, &snapshot->files[i]));
 	look->ok = true;
 	loop_stop(look->loop);
 	return true;
@@ -88,7 +109,7 @@ static const char *git_program(struct arena *arena)
 
 bool tree_add_git(struct cli *cli, const char *path, struct tree *tree)
 {
-	struct look look = { .loop = loop_new(), .tree = tree };
+	struct look look = { .cli = cli, .loop = loop_new(), .tree = tree };
 	struct source_options options = { .branch = "main", .path = "." };
 	options.url = split(cli, path, &options.rev);
 	options.git_program = git_program(&cli->arena);

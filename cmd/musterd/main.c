@@ -3,6 +3,7 @@
 #include "flags/flags.h"
 #include "fs/fs.h"
 #include "log/log.h"
+#include "source/place.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -42,9 +43,13 @@ static const struct flag rows[] = {
 	ROW("interval", DURATION, interval_ms, "TIME",
 	    "how often a remote repository is asked (60s)"),
 	ROW("once", BOOL, once, NULL, "look, plan and put once, then exit"),
-	ROW("git-ssh-key", STRING, ssh_key, "FILE", "private key for ssh"),
+	ROW("git-ssh-key", STRING, ssh_key, "FILE",
+	    "private key for ssh, best ed25519 (not readable by others)"),
 	ROW("git-known-hosts", STRING, known_hosts, "FILE", "host keys to trust"),
-	ROW("git-token-file", STRING, token_file, "FILE", "file with a token for https"),
+	ROW("git-token-file", STRING, token_file, "FILE",
+	    "file with a token for https (not readable by others)"),
+	ROW("git-ca-file", STRING, ca_file, "FILE",
+	    "authorities to trust for https (SSL_CERT_FILE, or the system's)"),
 };
 
 static void read_flags(struct musterd *d, char **argv)
@@ -102,6 +107,15 @@ static int failed(const struct err *err)
 	return EXIT_SYSTEM;
 }
 
+/* A password in a URL is not for logs. What is no source is told by source_new(). */
+static const char *shown_source(struct musterd *d)
+{
+	struct place place;
+	struct err err = { 0 };
+	bool ok = place_parse(d->options.source, "/", &d->arena, &place, &err);
+	return !ok ? "" : place.local ? d->options.source : place.shown;
+}
+
 static int start(struct musterd *d)
 {
 	struct err err = { 0 };
@@ -125,7 +139,7 @@ static int start(struct musterd *d)
 	if (!musterd_status_start(d, &err) || !musterd_store_start(d, &err) ||
 	    !musterd_commands_start(d, &err))
 		return failed(&err);
-	log_info("started", "source", d->options.source, "branch", d->options.branch, "store",
+	log_info("started", "source", shown_source(d), "branch", d->options.branch, "store",
 		 d->options.store, "status", d->options.status);
 	musterd_step_soon(d);
 	loop_run(d->loop);

@@ -24,7 +24,7 @@ struct options {
 	const char *source, *branch, *path, *state, *store, *status;
 	int64_t interval_ms;
 	bool once;
-	const char *ssh_key, *known_hosts, *token_file;
+	const char *ssh_key, *known_hosts, *token_file, *ca_file;
 };
 
 struct musterd {

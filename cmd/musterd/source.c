@@ -4,6 +4,7 @@
 #include "log/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ static bool taken(void *arg, const struct source_snapshot *snapshot)
 	bool ok = control_snapshot(d->control, snapshot, clock_monotonic_ms(), clock_unix_ms());
 	if (ok)
 		answered(d);
+	else if (d->control->store_listed)
+		source_look(d->source); /* it needs more of it: whole, then */
 	return ok;
 }
 
@@ -59,6 +62,7 @@ static const char *git_program(struct arena *arena)
 bool musterd_source_start(struct musterd *d, struct err *err)
 {
 	const struct options *o = &d->options;
+	const char *authorities = getenv("SSL_CERT_FILE"); /* as OpenSSL and curl have it */
 	struct source_options options = {
 		.url = o->source,
 		.branch = o->branch,
@@ -68,6 +72,9 @@ bool musterd_source_start(struct musterd *d, struct err *err)
 		.ssh_key = o->ssh_key,
 		.known_hosts = o->known_hosts,
 		.token_file = o->token_file,
+		.ca_file = o->ca_file			 ? o->ca_file
+			   : authorities && *authorities ? authorities
+							 : NULL,
 		.interval_ms = o->interval_ms,
 	};
 	struct source_callbacks callbacks = {

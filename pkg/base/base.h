@@ -168,6 +168,12 @@ bool digest_parse(const char *hex, struct digest *out); /* exactly 64 lower-case
 bool digest_equal(const struct digest *a, const struct digest *b);
 bool digest_is_none(const struct digest *digest);
 
+/* Base 64 (RFC 4648, with padding): adds to out. Decoding false: not of that form, nothing is
+ * added.
+ */
+void base64_encode(const void *bytes, size_t len, struct buf *out);
+bool base64_decode(const char *text, struct buf *out);
+
 /* --- text ------------------------------------------------------------------------------------ */
 
 #define NAME_MAX_LEN 200
@@ -182,6 +188,8 @@ int str_compare(const void *a, const void *b);
 
 /* Base 10, whole string, no sign but '-', no white space; false on anything else or overflow. */
 bool parse_int(const char *s, int64_t *out);
+
+bool ends_with(const char *s, const char *suffix);
 
 /* Is s valid UTF-8 (no overlong forms, no surrogates)? */
 bool utf8_valid(const char *s, size_t len);

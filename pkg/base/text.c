@@ -136,3 +136,9 @@ bool time_parse(const char *text, int64_t *unix_ms)
 	*unix_ms = ((days_of(y, m, d) * 24 + hour) * 60 + min) * 60000 + sec * 1000 + ms;
 	return true;
 }
+
+bool ends_with(const char *s, const char *suffix)
+{
+	size_t len = strlen(s), n = strlen(suffix);
+	return len >= n && strcmp(s + len - n, suffix) == 0;
+}

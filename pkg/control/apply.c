@@ -97,7 +97,7 @@ static void free_constraints(const struct expr **constraints, uint32_t count)
 }
 
 /* Tell the planner what the service now is. */
-static void plan_service_tell(struct control *c, struct service_state *s)
+void apply_tell_planner(struct control *c, struct service_state *s)
 {
 	struct arena scratch;
 	arena_init(&scratch);
@@ -126,6 +126,8 @@ static void plan_service_tell(struct control *c, struct service_state *s)
 		p.resources = task_definition_resources(td, &scratch);
 		p.document_bytes = td == s->content->definition ? s->content->document_bytes
 								: content_document_bytes(td);
+		p.max_parallel_pulls = images_pulled(s->content) ? s->planned_pulls : 0;
+		p.images_unresolved = images_unresolved(s->content);
 		p.target = s->content->target;
 		p.revision = s->content->revision;
 		p.task_group_family = intern_add(
@@ -181,10 +183,11 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	arena_init(&arena);
 	struct resolved r = resolve(c, tree, spec, &arena);
 	uint64_t serial = file_cache_serial(c->cache, object->path);
+	uint32_t pulls = cluster_max_parallel_pulls(c, s->cluster);
 	bool same_spec = s->spec && s->spec_serial == serial &&
 			 s->spec_pos.line == spec->pos.line && s->spec_pos.col == spec->pos.col;
 	if (same_spec && r.content && !s->stalled && s->content == r.content &&
-	    s->planned_revision == r.content->revision) {
+	    s->planned_revision == r.content->revision && s->planned_pulls == pulls) {
 		arena_release(&arena);
 		return;
 	}
@@ -202,11 +205,12 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	/* A stalled service keeps what it ran: only its target is unknown. */
 	s->content = r.content;
 	s->planned_revision = r.content ? r.content->revision : 0;
+	s->planned_pulls = pulls;
 	compile_constraints(c, s);
 	service_numbers(s, spec);
 	if (!s->created_unix_ms)
 		s->created_unix_ms = now_unix_ms;
-	plan_service_tell(c, s);
+	apply_tell_planner(c, s);
 	free_constraints(old, old_count);
 	arena_release(&old_arena);
 	deployment_begin(c, s, now_unix_ms);
@@ -234,7 +238,7 @@ static void apply_gone(struct control *c, struct service_state *s, int64_t now_u
 	s->kept = keep;
 	s->removing = !keep;
 	s->stalled = NULL;
-	plan_service_tell(c, s);
+	apply_tell_planner(c, s);
 	if (!news) /* it was so before the start */
 		return;
 	ledger_dirty_service(c, s);
@@ -321,7 +325,7 @@ static void apply_clusters(struct control *c, const struct manifest_tree *tree)
 		struct service_state *s = value;
 		if (s->id == PLAN_NONE || !cluster_differs(old, c->clusters, s->cluster))
 			continue;
-		plan_service_tell(c, s);
+		apply_tell_planner(c, s);
 		render_again(c, s);
 	}
 	map_free(old);

@@ -46,6 +46,7 @@ static void assign_as_desired(struct control *c, struct node_record *n,
 		struct digest digest = task_definition_digest(t->task_definition);
 		struct content *content = content_get(c, t->family, t->revision, &digest,
 						      &t->target, t->task_definition);
+		images_take(content, &t->images);
 		struct assignment *a =
 			assignment_add(c, n, t->cluster, t->service, content, t->deployment);
 		a->assigned_unix_ms = t->assigned_at_ms;
@@ -282,6 +283,8 @@ static void observed_replace(struct control *c, struct node_record *n,
 	if (n->observed_known && had)
 		tell_failures(c, n, &before);
 	settle(c, n);
+	if (n->observed_known)
+		images_learn(c, n);
 	fleet_behind(c, n, now_ms);
 	if (!once && n->observed_once)
 		fleet_node_changed(c, n);

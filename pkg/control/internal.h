@@ -19,8 +19,10 @@ struct cached_blob {
 };
 struct cached_file {
 	char *path;
-	struct cached_blob *blob;
-	struct manifest_file *parsed;
+	struct cached_blob *blob;     /* NULL: too large, or data whose bytes are not kept */
+	struct manifest_file *parsed; /* NULL: data, which task definitions may name */
+	bool too_large;
+	bool wanted;	 /* data that one does name: its bytes are kept */
 	uint64_t serial; /* unique: the same serial is the same content at the same path */
 	bool used;
 	bool numbered; /* its task definitions are in the ledger */
@@ -32,11 +34,12 @@ struct file_set {
 	struct manifest_tree *tree; /* of a valid commit that may still be applied; NULL */
 };
 struct file_cache {
-	struct map *files; /* "PATH\nBLOB" -> struct cached_file */
+	struct map *files; /* by path, blob and whether it is data -> struct cached_file */
 	struct map *blobs; /* id -> struct cached_blob */
 	uint64_t serial;
 	struct buf key; /* scratch */
 	struct file_set seen, applied;
+	bool any_wants_data; /* some task definition ever named a file */
 };
 
 struct file_cache *file_cache_new(void);
@@ -46,9 +49,16 @@ void file_cache_free(struct file_cache *cache);
 bool file_cache_add(struct file_cache *cache, const struct source_snapshot *snapshot);
 /* A file by itself, after file_cache_add() said that all are known. */
 struct cached_file *file_cache_get(struct file_cache *cache, const struct source_file *file);
-/* Make these files, sorted by path, the seen set; of a snapshot after file_cache_add(). */
-void file_cache_see(struct file_cache *cache, struct cached_file *const *files, size_t count);
-void file_cache_see_snapshot(struct file_cache *cache, const struct source_snapshot *snapshot);
+/* These files, sorted by path, as a set with a tree; of a snapshot after file_cache_add(). */
+struct file_set file_set_build(struct cached_file *const *files, size_t count);
+struct file_set file_cache_build_snapshot(struct file_cache *cache,
+					  const struct source_snapshot *snapshot);
+/* Make the set, which is taken over, the seen one. */
+void file_cache_see(struct file_cache *cache, struct file_set *set);
+void file_set_release(struct file_set *set);
+/* The files of a set, or of a map by path, as task definitions name them. */
+struct manifest_data file_set_data(struct file_set *set);
+struct manifest_data file_map_data(struct map *files);
 /* .applied = .seen, and drop what neither needs. */
 void file_cache_apply(struct file_cache *cache);
 void file_cache_sweep(struct file_cache *cache);
@@ -117,6 +127,25 @@ void apply_strangers(struct control *c, int64_t now_unix_ms);
 void apply_retire(struct control *c);
 /* Does its manifest say that its tasks stay when it goes? */
 bool service_prune_disabled(const struct service_state *service);
+
+/* What the planner is told of the service, again. */
+void apply_tell_planner(struct control *c, struct service_state *service);
+
+/* --- images.c
+ * ------------------------------------------------------------------------------------- */
+
+/* Do its nodes pull images? */
+bool images_pulled(const struct content *content);
+/* Does some container wait for the first node to tell the digest of its image? */
+bool images_unresolved(const struct content *content);
+/* The node was observed: learn the digests that it tells of what it is assigned. */
+void images_learn(struct control *c, struct node_record *node);
+/* Take those of a desired document; what is known already stays. */
+void images_take(struct content *content, const struct str_map *images);
+/* For the ledger. */
+struct json_t;
+struct json_t *images_json(const struct content *content);
+void images_load(struct content *content, const struct json_t *json);
 
 /* --- hold.c
  * --------------------------------------------------------------------------------------- */

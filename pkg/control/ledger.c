@@ -229,6 +229,16 @@ bool content_complete(struct control *c, struct content *content, const struct s
 	return content->definition != NULL;
 }
 
+/* A rollback runs the images that the deployment had. */
+static void mark_used_target(struct control *c, const struct deployment *d)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&d->target, hex);
+	struct content *content = map_get(c->contents, hex);
+	if (content)
+		content->used = true;
+}
+
 static void mark_used_contents(struct control *c)
 {
 	size_t it = 0;
@@ -237,6 +247,10 @@ static void mark_used_contents(struct control *c)
 		const struct service_state *s = value;
 		if (s->content)
 			s->content->used = true;
+		if (s->has_primary)
+			mark_used_target(c, &s->primary);
+		if (s->has_previous)
+			mark_used_target(c, &s->previous);
 	}
 	it = 0;
 	while (map_next(c->nodes, &it, NULL, &value)) {

@@ -127,18 +127,25 @@ static void load_family(struct control *c, const char *name, const json_t *doc)
 /* --- a service: {cluster, service, kept, createdAt, primary, completed} --------------------------
  */
 
-static json_t *deployment_json(const struct deployment *d)
+static json_t *deployment_json(const struct control *c, const struct deployment *d)
 {
-	return json_pack(
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&d->target, hex);
+	const struct content *content = map_get(c->contents, hex);
+	json_t *json = json_pack(
 		"{s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:s}", "id", d->id, "target",
 		json_digest(&d->target), "family", d->family, "revision", (json_int_t)d->revision,
 		"commit", d->commit, "createdAt", (json_int_t)d->created_unix_ms, "updatedAt",
 		(json_int_t)d->updated_unix_ms, "finishedAt", (json_int_t)d->finished_unix_ms,
 		"rolloutState", rollout_state_name(d->state));
+	if (content && content->images.len > 0)
+		json_object_set_new(json, "images", images_json(content));
+	return json;
 }
 
-static bool deployment_load(const json_t *json, struct deployment *d)
+static bool deployment_load(struct control *c, const json_t *json, struct deployment *d)
 {
+	static const struct digest none;
 	*d = (struct deployment){ 0 };
 	if (!json_is_object(json) || !digest_parse(text_of(json, "target"), &d->target))
 		return false;
@@ -152,6 +159,10 @@ static bool deployment_load(const json_t *json, struct deployment *d)
 	for (enum rollout_state s = ROLLOUT_IN_PROGRESS; s <= ROLLOUT_FAILED; s++)
 		if (strcmp(rollout_state_name(s), text_of(json, "rolloutState")) == 0)
 			d->state = s;
+	const json_t *images = json_object_get(json, "images");
+	if (images)
+		images_load(content_get(c, d->family, d->revision, &none, &d->target, NULL),
+			    images);
 	return d->id[0] != '\0';
 }
 
@@ -161,9 +172,9 @@ void ledger_service_document(const struct control *c, const struct service_state
 	json_t *doc = json_pack("{s:s, s:s, s:b, s:I}", "cluster", s->cluster, "service", s->name,
 				"kept", s->kept, "createdAt", (json_int_t)s->created_unix_ms);
 	if (s->has_primary)
-		json_object_set_new(doc, "primary", deployment_json(&s->primary));
+		json_object_set_new(doc, "primary", deployment_json(c, &s->primary));
 	if (s->has_previous)
-		json_object_set_new(doc, "completed", deployment_json(&s->previous));
+		json_object_set_new(doc, "completed", deployment_json(c, &s->previous));
 	wire_seal("service", c->fleet, doc, out);
 	json_decref(doc);
 }
@@ -174,8 +185,8 @@ static void load_service(struct control *c, const json_t *doc)
 	if (!name_valid(cluster) || !name_valid(name))
 		return;
 	struct service_state *s = service_get(c, cluster, name);
-	s->has_primary = deployment_load(json_object_get(doc, "primary"), &s->primary);
-	s->has_previous = deployment_load(json_object_get(doc, "completed"), &s->previous);
+	s->has_primary = deployment_load(c, json_object_get(doc, "primary"), &s->primary);
+	s->has_previous = deployment_load(c, json_object_get(doc, "completed"), &s->previous);
 	s->kept = json_is_true(json_object_get(doc, "kept"));
 	s->created_unix_ms = json_integer_value(json_object_get(doc, "createdAt"));
 }

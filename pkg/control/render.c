@@ -157,6 +157,7 @@ static struct wire_desired document_of(const struct control *c, struct node_reco
 			.min_ready_seconds = s->min_ready_seconds,
 			.monitor_seconds = s->monitor_seconds,
 			.task_definition = render_definition(c, s, a->content, arena),
+			.images = a->content->images,
 		};
 	}
 	return doc;

@@ -29,61 +29,7 @@ static void take_tip(struct control *c, const struct source_snapshot *snapshot)
 	diag_append(&c->diags, &c->cache->seen.tree->diags);
 }
 
-/* --- numbers -------------------------------------------------------------------------------------
- */
-
-static void number_files(struct control *c, const struct source_file *files, size_t count,
-			 const char *commit, int64_t time_unix_ms)
-{
-	for (size_t f = 0; f < count; f++) {
-		if (!files[f].blob)
-			continue;
-		struct cached_file *file = file_cache_get(c->cache, &files[f]);
-		const struct manifest_file *parsed = file->parsed;
-		for (size_t i = 0; !file->numbered && i < parsed->object_count; i++)
-			if (parsed->objects[i].kind == MANIFEST_TASK_DEFINITION)
-				ledger_number(c, &parsed->objects[i], commit, time_unix_ms);
-		file->numbered = true;
-	}
-}
-
-static void adopt_numbers(struct control *c)
-{
-	static const struct digest none;
-	size_t it = 0;
-	void *value;
-	while (map_next(c->nodes, &it, NULL, &value)) {
-		const struct node_record *n = value;
-		for (size_t i = 0; i < n->assignments.len; i++) {
-			const struct content *content = n->assignments.items[i].content;
-			ledger_adopt(c, content->family, content->revision,
-				     &content->task_definition, &content->target);
-		}
-		for (uint32_t i = 0; n->observed_known && i < n->observed.task_count; i++) {
-			const struct wire_task *t = &n->observed.tasks[i];
-			ledger_adopt(c, t->family, t->revision, &none, &t->target);
-		}
-	}
-}
-
-/*
- * In the order of history. Numbers that run and that history did not give are reserved, so that
- * they are never given to another content; where its beginning is missing, before it is counted.
- */
-static void number_history(struct control *c, const struct source_snapshot *snapshot)
-{
-	if (snapshot->history_cut && control_needs_history(c))
-		adopt_numbers(c);
-	for (size_t h = 0; h < snapshot->history_count; h++) {
-		const struct source_commit *commit = &snapshot->history[h];
-		number_files(c, commit->files, commit->file_count, commit->id,
-			     commit->time_unix_ms);
-	}
-	adopt_numbers(c);
-	c->needs_history = false;
-}
-
-/* --- the nearest valid ancestor ------------------------------------------------------------------
+/* --- files of the past ------------------------------------------------------------------
  */
 
 struct past {
@@ -125,6 +71,110 @@ static void past_back(struct past *past, size_t mark)
 	}
 }
 
+/* --- numbers -------------------------------------------------------------------------------------
+ */
+
+static void number_files(struct control *c, const struct source_file *files, size_t count,
+			 const char *commit, int64_t time_unix_ms)
+{
+	for (size_t f = 0; f < count; f++) {
+		if (!files[f].blob)
+			continue;
+		struct cached_file *file = file_cache_get(c->cache, &files[f]);
+		const struct manifest_file *parsed = file->parsed;
+		for (size_t i = 0; parsed && !file->numbered && i < parsed->object_count; i++)
+			if (parsed->objects[i].kind == MANIFEST_TASK_DEFINITION &&
+			    !manifest_wants_data(parsed->objects[i].task_definition))
+				ledger_number(c, &parsed->objects[i], commit, time_unix_ms);
+		file->numbered = true;
+	}
+}
+
+/* Task definitions that name files, as a commit of the past had them. */
+static void number_filled_past(struct control *c, const struct past *past,
+			       const struct source_commit *commit)
+{
+	struct manifest_data data = file_map_data(past->files);
+	size_t it = 0;
+	void *value;
+	while (map_next(past->files, &it, NULL, &value)) {
+		const struct manifest_file *parsed = ((struct cached_file *)value)->parsed;
+		for (size_t i = 0; parsed && i < parsed->object_count; i++) {
+			const struct manifest_object *object = &parsed->objects[i];
+			if (object->kind != MANIFEST_TASK_DEFINITION ||
+			    !manifest_wants_data(object->task_definition))
+				continue;
+			struct arena scratch;
+			arena_init(&scratch);
+			bool forgotten = false;
+			object = manifest_fill(object, &data, &scratch, NULL, &forgotten);
+			if (object)
+				ledger_number(c, object, commit->id, commit->time_unix_ms);
+			arena_release(&scratch);
+		}
+	}
+}
+
+static void number_filled(struct control *c, const struct manifest_tree *tree,
+			  const struct source_snapshot *snapshot)
+{
+	for (size_t i = 0; i < tree->task_definition_count; i++) {
+		const struct manifest_object *object = tree->task_definitions[i];
+		if (manifest_wants_data(object->task_definition) &&
+		    manifest_filled(object->task_definition))
+			ledger_number(c, object, snapshot->commit, snapshot->time_unix_ms);
+	}
+}
+
+static void adopt_numbers(struct control *c)
+{
+	static const struct digest none;
+	size_t it = 0;
+	void *value;
+	while (map_next(c->nodes, &it, NULL, &value)) {
+		const struct node_record *n = value;
+		for (size_t i = 0; i < n->assignments.len; i++) {
+			const struct content *content = n->assignments.items[i].content;
+			ledger_adopt(c, content->family, content->revision,
+				     &content->task_definition, &content->target);
+		}
+		for (uint32_t i = 0; n->observed_known && i < n->observed.task_count; i++) {
+			const struct wire_task *t = &n->observed.tasks[i];
+			ledger_adopt(c, t->family, t->revision, &none, &t->target);
+		}
+	}
+}
+
+/*
+ * In the order of history. Numbers that run and that history did not give are reserved, so that
+ * they are never given to another content; where its beginning is missing, before it is counted.
+ */
+static void number_history(struct control *c, const struct source_snapshot *snapshot)
+{
+	if (snapshot->history_cut && control_needs_history(c))
+		adopt_numbers(c);
+	struct past past = { .files = map_new() };
+	/* It begins at the beginning, or goes on from what was seen last. */
+	bool goes_on = snapshot->history_count && (c->looked || !control_needs_history(c));
+	for (size_t i = 0; goes_on && i < c->cache->seen.count; i++)
+		past_set(&past, c->cache->seen.files[i]->path, c->cache->seen.files[i]);
+	for (size_t h = 0; h < snapshot->history_count; h++) {
+		const struct source_commit *commit = &snapshot->history[h];
+		number_files(c, commit->files, commit->file_count, commit->id,
+			     commit->time_unix_ms);
+		past_forward(&past, c, commit);
+		if (c->cache->any_wants_data && !snapshot->rewritten && !snapshot->history_cut)
+			number_filled_past(c, &past, commit);
+	}
+	vec_release(&past.undo);
+	map_free(past.files);
+	adopt_numbers(c);
+	c->needs_history = false;
+}
+
+/* --- the nearest valid ancestor ------------------------------------------------------------------
+ */
+
 static int by_file_path(const void *a, const void *b)
 {
 	return strcmp((*(struct cached_file *const *)a)->path,
@@ -140,7 +190,8 @@ static bool past_see(struct past *past, struct control *c)
 	while (map_next(past->files, &it, NULL, &value))
 		files[count++] = value;
 	qsort(files, count, sizeof(struct cached_file *), by_file_path);
-	file_cache_see(c->cache, files, count);
+	struct file_set set = file_set_build(files, count);
+	file_cache_see(c->cache, &set);
 	free(files);
 	return c->cache->seen.tree->valid && c->cache->seen.tree->service_count > 0;
 }
@@ -177,7 +228,8 @@ void control_restore(struct control *c, const struct source_snapshot *applied)
 	if (!file_cache_add(c->cache, applied))
 		return;
 	lineage_take(c, applied);
-	file_cache_see_snapshot(c->cache, applied);
+	struct file_set set = file_cache_build_snapshot(c->cache, applied);
+	file_cache_see(c->cache, &set);
 	if (!c->cache->seen.tree->valid)
 		return;
 	take_tip(c, applied);
@@ -196,18 +248,25 @@ bool control_snapshot(struct control *c, const struct source_snapshot *snapshot,
 	c->now_unix_ms = now_unix_ms;
 	if (!c->store_listed || !file_cache_add(c->cache, snapshot))
 		return false;
+	struct file_set set = file_cache_build_snapshot(c->cache, snapshot);
+	if (set.tree->forgotten) {
+		file_set_release(&set);
+		return false;
+	}
 	bool was_invalid = c->seen_invalid;
 	lineage_take(c, snapshot);
 	number_history(c, snapshot);
 	if (c->restore_waits)
 		apply_seen(c, now_unix_ms);
 	c->restore_waits = false;
-	file_cache_see_snapshot(c->cache, snapshot);
+	file_cache_see(c->cache, &set);
 	number_files(c, snapshot->files, snapshot->file_count, snapshot->commit,
 		     snapshot->time_unix_ms);
+	number_filled(c, c->cache->seen.tree, snapshot);
 	if (!c->cache->seen.tree->valid && !c->applied.id[0]) {
 		apply_ancestor(c, snapshot, now_unix_ms);
-		file_cache_see_snapshot(c->cache, snapshot);
+		set = file_cache_build_snapshot(c->cache, snapshot);
+		file_cache_see(c->cache, &set);
 	}
 	take_tip(c, snapshot);
 	for (size_t i = 0; i < snapshot->allow_count; i++)
@@ -262,10 +321,13 @@ const struct source_snapshot *control_applied_snapshot(struct control *c, struct
 	out->files = ARENA_ARRAY(arena, struct source_file, set->count + 1);
 	for (size_t i = 0; i < set->count; i++) {
 		const struct cached_file *file = set->files[i];
+		if (!file->blob) /* data that nothing names */
+			continue;
 		out->files[out->file_count++] = (struct source_file){ .path = file->path,
 								      .blob = file->blob->id,
 								      .bytes = file->blob->bytes,
-								      .len = file->blob->len };
+								      .len = file->blob->len,
+								      .data = !file->parsed };
 	}
 	return out;
 }

@@ -201,23 +201,33 @@ bool node_lagging(const struct node_record *node, int64_t now_ms)
 	return node->behind_since_ms && now_ms - node->behind_since_ms >= LAG_MS;
 }
 
-static int64_t cluster_setting(const struct control *c, const char *cluster, bool expire)
+/* A number of the cluster's manifest, or its default. */
+static uint32_t cluster_setting(const struct control *c, const char *cluster, size_t offset,
+				uint32_t by_default)
 {
 	const struct cluster_manifest *m = map_get(c->clusters, cluster);
 	if (!m)
-		return expire ? 0 : DEFAULT_NODE_TIMEOUT_S;
-	struct opt_int v = expire ? m->node_expire_seconds : m->node_timeout_seconds;
-	return v.set ? v.value : expire ? 0 : DEFAULT_NODE_TIMEOUT_S;
+		return by_default;
+	const struct opt_int *v = (const struct opt_int *)((const char *)m + offset);
+	return v->set ? (uint32_t)v->value : by_default;
 }
 
 uint32_t cluster_node_timeout(const struct control *c, const char *cluster)
 {
-	return (uint32_t)cluster_setting(c, cluster, false);
+	return cluster_setting(c, cluster, offsetof(struct cluster_manifest, node_timeout_seconds),
+			       DEFAULT_NODE_TIMEOUT_S);
 }
 
 uint32_t cluster_node_expire(const struct control *c, const char *cluster)
 {
-	return (uint32_t)cluster_setting(c, cluster, true);
+	return cluster_setting(c, cluster, offsetof(struct cluster_manifest, node_expire_seconds),
+			       0);
+}
+
+uint32_t cluster_max_parallel_pulls(const struct control *c, const char *cluster)
+{
+	return cluster_setting(c, cluster, offsetof(struct cluster_manifest, max_parallel_pulls),
+			       DEFAULT_MAX_PARALLEL_PULLS);
 }
 
 static int by_first_string(const void *a, const void *b)

@@ -66,6 +66,8 @@ struct content {
 	const struct task_definition *definition; /* NULL: found running, and nowhere kept */
 	struct arena arena;
 	uint32_t document_bytes; /* what one takes in a desired document, about */
+	struct str_map images;	 /* container -> digest, as far as they are known; see images.c */
+	bool images_ran;	 /* a task of it ran: no more digests are to be waited for */
 	bool used;		 /* scratch of contents_sweep() */
 };
 
@@ -109,7 +111,7 @@ struct service_state {
 	const char *path;     /* of the manifest */
 	uint64_t spec_serial; /* of the manifest's content */
 	struct pos spec_pos;
-	uint32_t planned_revision;
+	uint32_t planned_revision, planned_pulls;
 	bool removing, kept;
 	const char *stalled; /* why nothing can be resolved: a sentence; NULL */
 	struct content
@@ -282,6 +284,8 @@ bool node_lagging(const struct node_record *node, int64_t now_ms);
 /* In seconds; defaults where the cluster says nothing. */
 uint32_t cluster_node_timeout(const struct control *control, const char *cluster);
 uint32_t cluster_node_expire(const struct control *control, const char *cluster);
+/* Nodes that may pull images at a time. */
+uint32_t cluster_max_parallel_pulls(const struct control *control, const char *cluster);
 
 /* Sorted views for reports, in the arena. */
 uint32_t control_services(const struct control *control, struct arena *arena,

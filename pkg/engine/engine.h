@@ -60,6 +60,32 @@ struct engine_ops {
 extern const struct engine_ops engine_process_ops;
 
 /*
+ * The container's `files`, written under their own paths below engine_files_dir(): STATE_DIR/files/
+ * ENGINE/ID/CONTAINER. Mode 0444 where none is given, the agent's where no user is; who does not
+ * know the task's id finds none. False: err is "ResourceInitializationError: ...".
+ */
+struct engine_files {
+	const char *state_dir, *engine; /* as in engine_options; the engine's name */
+};
+const char *engine_files_dir(struct arena *arena, const struct engine_files *in, const char *id,
+			     const char *container);
+bool engine_files_write(const struct engine_files *in, const char *id,
+			const struct container_definition *container, struct err *err);
+void engine_files_remove(const struct engine_files *in, const char *id);
+/* Remove those of tasks that are not known: what a kill in the middle of a start left. */
+void engine_files_sweep(const struct engine_files *in, bool (*known)(void *arg, const char *id),
+			void *arg);
+
+/*
+ * The value of a secret, from "file:PATH" (a regular file of at most SECRET_MAX_BYTES that not
+ * everyone can read; one newline at its end is left out) or "env:NAME" of the agent's environment.
+ * False: err is "ResourceInitializationError: secret NAME: ..." and names the path, never a value.
+ */
+#define SECRET_MAX_BYTES (64 << 10)
+bool engine_secret_read(const struct key_value_secret *secret, struct arena *arena,
+			const char **value, struct err *err);
+
+/*
  * Where a container's output is, as "current" and, older, "current.1", "current.2":
  * STATE/agents/NODE/logs/SERVICE/CONTAINER for the cluster "default", else with CLUSTER~SERVICE
  * ('~' is in no name, so that no two services meet). state_dir as in engine_options.

@@ -223,28 +223,40 @@ static void check_secret(const struct task *t, const struct key_value_secret *se
 		report_error(t->r, secret->pos, "valueFrom cannot be \"%s\": %s", from, problem);
 }
 
-static void check_environment_files(const struct task *t, const struct container_definition *c)
+static void check_environment_file(const struct task *t, const struct environment_file *file)
 {
-	for (uint32_t i = 0; i < c->environment_files.len; i++) {
-		const struct environment_file *f = &c->environment_files.items[i];
-		if (!f->value || !f->type)
-			continue;
-		if (strcmp(f->type, "s3") == 0) {
-			report_warning(t->r, f->pos,
+	const char *value = file->value ? file->value : "";
+	const char *problem = NULL;
+	switch (environment_file_place_of(value)) {
+	case ENVIRONMENT_FILE_NODE: problem = secret_place_problem(value); break;
+	case ENVIRONMENT_FILE_REPOSITORY: break; /* looked for when all files are put together */
+	case ENVIRONMENT_FILE_AWS:
+		if (value[0] == '/')
+			problem = "a path in the repository is relative to its top; one on the "
+				  "node begins with file:/";
+		else
+			report_warning(t->r, file->pos,
 				       "the environment file \"%s\" is kept in AWS, and no engine "
 				       "offers to read it: the task is not placed",
-				       f->value);
-			continue;
-		}
-		const char *problem = strncmp(f->value, "file:", 5) == 0
-					      ? secret_place_problem(f->value)
-				      : f->value[0] == '/' || path_leaves(f->value)
-					      ? "a path in the repository is relative to its top; "
-						"one on the node begins with file:/"
-					      : NULL;
-		if (problem)
-			report_error(t->r, f->pos, "value cannot be \"%s\": %s", f->value, problem);
+				       value);
+		break;
 	}
+	if (problem)
+		report_error(t->r, file->pos, "value cannot be \"%s\": %s", value, problem);
+}
+
+static void check_file(const struct task *t, const struct config_file *file)
+{
+	const char *path = file->path, *mode = file->mode;
+	if (path && path[0] != '/')
+		report_error(t->r, file->pos, "path \"%s\" is not absolute", path);
+	else if (path && (strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../") ||
+			  ends_with(path, "/.") || ends_with(path, "/..") || ends_with(path, "/")))
+		report_error(t->r, file->pos,
+			     "path \"%s\" must be that of a file, without empty or dot segments",
+			     path);
+	if (mode && (!*mode || strlen(mode) > 5 || strspn(mode, "01234567") != strlen(mode)))
+		report_error(t->r, file->pos, "mode \"%s\" is not octal, as in \"0440\"", mode);
 }
 
 static void check_container(const struct task *t, uint32_t index)
@@ -268,12 +280,11 @@ static void check_container(const struct task *t, uint32_t index)
 				     "\"%s\" is no exit code: 0 to 255", text);
 	}
 	for (uint32_t i = 0; i < c->files.len; i++)
-		if (c->files.items[i].path && c->files.items[i].path[0] != '/')
-			report_error(t->r, c->files.items[i].pos, "path \"%s\" is not absolute",
-				     c->files.items[i].path);
+		check_file(t, &c->files.items[i]);
 	for (uint32_t i = 0; i < c->secrets.len; i++)
 		check_secret(t, &c->secrets.items[i]);
-	check_environment_files(t, c);
+	for (uint32_t i = 0; i < c->environment_files.len; i++)
+		check_environment_file(t, &c->environment_files.items[i]);
 	check_mounts(t, c);
 	if (task_definition_engine(t->td) != ENGINE_PROCESS)
 		check_container_engine(t, c, v);

@@ -60,7 +60,6 @@ const struct value *value_get(const struct value *v, const char *name);
 /* Member of a sequence; a mapping stands for a sequence of itself. */
 const struct value *value_at(const struct value *v, uint32_t index);
 const char *value_kind_text(const struct value *v); /* "a list" */
-bool ends_with(const char *s, const char *suffix);
 
 /* --- places ----------------------------------------------------------------------------------- */
 

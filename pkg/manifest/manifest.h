@@ -78,16 +78,36 @@ struct manifest_tree {
 	size_t task_definition_count, service_count, node_count, cluster_count;
 	struct diag_list diags; /* sorted: all files' and those between files */
 	bool valid;		/* no errors */
+	bool forgotten; /* bytes of a file that is named are DATA_FORGOTTEN: an error, too */
+};
+
+/*
+ * The other files of the repository, which task definitions name in `files` and environmentFiles.
+ * find() gives bytes that live as long as the call to manifest_tree_build().
+ */
+enum manifest_data_answer {
+	DATA_ABSENT,
+	DATA_FOUND,
+	DATA_TOO_LARGE, /* more than LIMIT_TASK_FILES_BYTES */
+	DATA_FORGOTTEN, /* it is there, and its bytes are not at hand */
+};
+struct manifest_data {
+	enum manifest_data_answer (*find)(void *arg, const char *path, const void **bytes,
+					  size_t *len);
+	void *arg;
 };
 
 /*
  * Put files together. Checked between files: one definition of a name (families; services a
  * cluster; nodes; clusters), the family of each service's task definition exists (a "family:N" pin
  * need not), dependsOn names services of the same cluster without a cycle, LIMIT_CONSTRAINTS over
- * service and task definition, surge with static host ports, LIMIT_SERVICES, LIMIT_NODES. A
- * warning: log drivers and secrets of AWS that no Cluster manifest maps.
+ * service and task definition, surge with static host ports, LIMIT_SERVICES, LIMIT_NODES, and that
+ * the files that task definitions name are there and within LIMIT_TASK_FILES_BYTES a task. Their
+ * content is filled into the tree's task definitions, and is part of their digest. data NULL: there
+ * are no other files. Warnings: log drivers and secrets of AWS that no Cluster manifest maps.
  */
-struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count);
+struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count,
+					  const struct manifest_data *data);
 void manifest_tree_free(struct manifest_tree *tree);
 
 const struct manifest_object *manifest_find_task_definition(const struct manifest_tree *tree,
@@ -99,8 +119,23 @@ const struct manifest_object *manifest_find_node(const struct manifest_tree *tre
 const struct manifest_object *manifest_find_cluster(const struct manifest_tree *tree,
 						    const char *name);
 
-/* Is this a path that a source's files may have: *.yaml, *.yml, *.json, no segment with a leading
- * dot? */
+/* Does it name files of the repository? Then its digest is known only with their content. */
+bool manifest_wants_data(const struct task_definition *td);
+/* Is all that it names filled in? */
+bool manifest_filled(const struct task_definition *td);
+/* Is the value a path in the repository (and not arn:..., file:/... on the node)? */
+bool manifest_names_file(const struct environment_file *file);
+/*
+ * A copy of the object (TASK_DEFINITION) in the arena, with contents and digest. NULL: a file is
+ * not there or too large, which is told in diags unless that is NULL; or forgotten: *forgotten is
+ * set.
+ */
+const struct manifest_object *manifest_fill(const struct manifest_object *object,
+					    const struct manifest_data *data, struct arena *arena,
+					    struct diag_list *diags, bool *forgotten);
+
+/* Is this a path that a source's manifests may have: *.yaml, *.yml, *.json, no segment with a
+ * leading dot? */
 bool manifest_path_wanted(const char *path);
 
 /*

@@ -190,7 +190,7 @@ static void print_fields(struct printer *p, const struct schema *schema, const v
 {
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct field *field = &schema->fields[i];
-		if (field->flags & skip || !field_is_set(field, object))
+		if (field->flags & (skip | FIELD_DERIVED) || !field_is_set(field, object))
 			continue;
 		print_plain(p, field->name);
 		print_value(p, field, object);

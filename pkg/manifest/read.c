@@ -171,6 +171,13 @@ static void read_pair_list(struct reading *r, const struct field *field, const s
 
 /* --- objects ---------------------------------------------------------------------------------- */
 
+/* One that a file may have. */
+static const struct field *field_of_files(const struct schema *schema, const char *name)
+{
+	const struct field *field = schema_find(schema, name);
+	return field && !(field->flags & FIELD_DERIVED) ? field : NULL;
+}
+
 /* ECS's own tools take a single object for a list of one; what has other fields is something else.
  */
 static bool is_single(struct reading *r, const struct field *field, const struct value *v)
@@ -178,7 +185,7 @@ static bool is_single(struct reading *r, const struct field *field, const struct
 	if (!r->ecs || v->kind != VALUE_MAPPING)
 		return false;
 	for (const struct value *m = v->first; m; m = m->next)
-		if (!schema_find(field->of, m->key->text))
+		if (!field_of_files(field->of, m->key->text))
 			return false;
 	report_warning(r, v->pos, "\"%s\" should be a list; taken as a list of one", field->name);
 	return true;
@@ -254,7 +261,7 @@ static void report_unknown_field(struct reading *r, const struct schema *schema,
 	const char **names = ARENA_ARRAY(r->in.scratch, const char *, schema->count);
 	size_t count = 0;
 	for (size_t i = 0; i < schema->count; i++)
-		if (!(schema->fields[i].flags & FIELD_METADATA))
+		if (!(schema->fields[i].flags & (FIELD_METADATA | FIELD_DERIVED)))
 			names[count++] = schema->fields[i].name;
 	report_unknown(r, key, schema->name, names, count);
 }
@@ -284,7 +291,7 @@ void read_object(struct reading *r, const struct schema *schema, const struct va
 		return;
 	}
 	for (const struct value *m = v->first; m; m = m->next) {
-		const struct field *field = schema_find(schema, m->key->text);
+		const struct field *field = field_of_files(schema, m->key->text);
 		if (!field || field->flags & FIELD_METADATA) {
 			report_unknown_field(r, schema, m->key);
 			continue;

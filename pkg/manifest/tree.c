@@ -226,7 +226,21 @@ static void check_task_definitions(struct manifest_tree *tree, struct manifest_f
 	}
 }
 
-struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count)
+/* Those that name files get a copy with their contents. */
+static void fill_task_definitions(struct manifest_tree *tree, const struct manifest_data *data)
+{
+	for (size_t i = 0; i < tree->task_definition_count; i++) {
+		const struct manifest_object *object = tree->task_definitions[i], *filled;
+		if (!manifest_wants_data(object->task_definition))
+			continue;
+		filled = manifest_fill(object, data, &tree->arena, &tree->diags, &tree->forgotten);
+		if (filled)
+			tree->task_definitions[i] = filled;
+	}
+}
+
+struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count,
+					  const struct manifest_data *data)
 {
 	struct manifest_tree *tree = xcalloc(1, sizeof(*tree));
 	struct object_list_of_kind lists[MANIFEST_KIND_COUNT] = { 0 };
@@ -245,6 +259,7 @@ struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, si
 	tree->node_count = lists[MANIFEST_NODE].count;
 	tree->clusters = lists[MANIFEST_CLUSTER].items;
 	tree->cluster_count = lists[MANIFEST_CLUSTER].count;
+	fill_task_definitions(tree, data);
 	check_task_definitions(tree, files, count);
 	check_mappings(tree);
 	check_dependencies(tree, may_be_broken(files, count, MANIFEST_DAEMON_SERVICE, NULL));

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-bool ends_with(const char *s, const char *suffix)
-{
-	size_t len = strlen(s), n = strlen(suffix);
-	return len >= n && strcmp(s + len - n, suffix) == 0;
-}
-
 bool path_is_json(const char *path)
 {
 	return ends_with(path, ".json");

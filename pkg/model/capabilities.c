@@ -37,6 +37,14 @@ static bool starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+enum environment_file_place environment_file_place_of(const char *value)
+{
+	if (starts_with(value, "file:"))
+		return ENVIRONMENT_FILE_NODE;
+	return value[0] == '/' || strpbrk(value, ":$<{") ? ENVIRONMENT_FILE_AWS
+							 : ENVIRONMENT_FILE_REPOSITORY;
+}
+
 enum secret_source secret_source_of(const char *value_from)
 {
 	if (starts_with(value_from, "file:"))
@@ -72,7 +80,8 @@ static const struct {
 	{ CAPABILITY_NAMESPACES, "pidMode and ipcMode" },
 	{ CAPABILITY_TASK_LIMITS, "cpu and memory of a whole task" },
 	{ CAPABILITY_VOLUME_DRIVER, "the volume driver" },
-	{ CAPABILITY_ENVIRONMENT_FILES, "environmentFiles of type" },
+	{ CAPABILITY_DOCKER_ENVIRONMENT_FILES, "environmentFiles of the repository or the node" },
+	{ CAPABILITY_ENVIRONMENT_FILES_S3, "environmentFiles in Amazon S3" },
 	{ CAPABILITY_DOCKER_MEMORY_LIMIT, "limits of memory for containers" },
 	{ CAPABILITY_DOCKER_CPU_SHARES, "shares of CPU for containers" },
 	{ CAPABILITY_DOCKER_PIDS_LIMIT, "limits of the number of processes in containers" },

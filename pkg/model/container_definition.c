@@ -193,12 +193,20 @@ static const struct field resource_requirement_fields[] = {
 static const struct schema resource_requirement_schema =
 	SCHEMA(resource_requirement, "resource requirement", resource_requirement_fields);
 
+static const char *environment_file_needs(const char *value)
+{
+	return environment_file_place_of(value) == ENVIRONMENT_FILE_AWS
+		       ? CAPABILITY_ENVIRONMENT_FILES_S3
+		       : CAPABILITY_DOCKER_ENVIRONMENT_FILES;
+}
 static const struct field environment_file_fields[] = {
 	{ STRING(environment_file, "value", value), .flags = FIELD_REQUIRED,
-	  .note = "of type file: file:/PATH on the node, or a path in the repository" },
+	  .needs_of = environment_file_needs,
+	  .note = "a path in the repository, or file:/PATH on the node; an ARN is accepted, and "
+		  "the task not placed" },
 	{ STRING(environment_file, "type", type), .flags = FIELD_REQUIRED,
-	  .values = VALUES("file", "s3"), .needs = CAPABILITY_ENVIRONMENT_FILES,
-	  .note = "no engine of this version offers s3" },
+	  .values = VALUES("file", "s3"), .note = "either: value decides" },
+	{ STRING(environment_file, "content", content), .flags = FIELD_DERIVED | FIELD_SECRET },
 };
 static const struct schema environment_file_schema =
 	SCHEMA(environment_file, "environment file", environment_file_fields);
@@ -215,6 +223,7 @@ static const struct field config_file_fields[] = {
 	{ STRING(config_file, "path", path), .flags = FIELD_REQUIRED },
 	{ STRING(config_file, "mode", mode) },
 	{ STRING(config_file, "user", user) },
+	{ STRING(config_file, "content", content), .flags = FIELD_DERIVED | FIELD_SECRET },
 };
 static const struct schema config_file_schema = SCHEMA(config_file, "file", config_file_fields);
 

@@ -14,10 +14,11 @@
 #define LIMIT_NODES		10000
 #define LIMIT_SERVICES		1000
 #define LIMIT_TASKS_PER_NODE	100
-#define LIMIT_FILE_BYTES	(1 << 20)  /* a manifest file */
-#define LIMIT_DOCUMENT_BYTES	(1 << 20)  /* a store document */
-#define LIMIT_TREE_BYTES	(64 << 20) /* all files of a source tree together */
-#define LIMIT_DEPTH		64	   /* nesting of a YAML or JSON document */
+#define LIMIT_FILE_BYTES	(1 << 20)   /* a manifest file */
+#define LIMIT_DOCUMENT_BYTES	(1 << 20)   /* a store document */
+#define LIMIT_TREE_BYTES	(64 << 20)  /* all files of a source tree together */
+#define LIMIT_TASK_FILES_BYTES	(256 << 10) /* `files` and environment files of a task together */
+#define LIMIT_DEPTH		64	    /* nesting of a YAML or JSON document */
 #define LIMIT_EXPRESSION_CHARS	2000
 #define LIMIT_CONSTRAINTS	10  /* of a service and its task definition together */
 #define LIMIT_CONTAINERS	10  /* of a task definition */
@@ -36,6 +37,7 @@
 #define DEFAULT_NODE_TIMEOUT_S	    30
 #define DEFAULT_MONITOR_S	    60
 #define DEFAULT_PROGRESS_DEADLINE_S 600
+#define DEFAULT_MAX_PARALLEL_PULLS  50
 
 /* --- task definition: the fields of ECS, reference section 4 ---------------------------------- */
 
@@ -121,10 +123,10 @@ struct resource_requirement {
 	struct pos pos;
 	const char *type, *value;
 };
-/* value: of type s3 an ARN; of type file "file:/PATH" on the node, or a path in the repository. */
 struct environment_file {
 	struct pos pos;
 	const char *value, *type;
+	const char *content; /* of one in the repository: base64 */
 };
 struct repository_credentials {
 	struct pos pos;
@@ -133,6 +135,7 @@ struct repository_credentials {
 struct config_file { /* beyond ECS, DESIGN section 4: `files` */
 	struct pos pos;
 	const char *source, *path, *mode, *user;
+	const char *content; /* of source: base64 */
 };
 
 struct container_definition {
@@ -302,6 +305,7 @@ struct cluster_manifest {
 	struct opt_int node_timeout_seconds, node_expire_seconds;
 	LIST_OF(struct log_driver_mapping) log_drivers; /* the first that matches counts */
 	LIST_OF(struct secret_mapping) secrets;		/* so here */
+	struct opt_int max_parallel_pulls;		/* nodes that pull images at a time */
 	struct str_map labels, annotations;
 };
 
@@ -389,35 +393,45 @@ const char *capability_words(const char *name, struct arena *arena);
 #define CAPABILITY_TASK_LIMITS	     ECS_CAPABILITY "task-cpu-mem-limit" /* cpu, memory of a task */
 #define CAPABILITY_VOLUME_DRIVER                                                                   \
 	ECS_CAPABILITY "docker-plugin." /* + rexray/ebs; local needs none */
-#define CAPABILITY_ENVIRONMENT_FILES   ECS_CAPABILITY "env-files." /* + file, s3 */
-#define CAPABILITY_DOCKER	       CAPABILITY_PREFIX "docker."
-#define CAPABILITY_DOCKER_MEMORY_LIMIT CAPABILITY_DOCKER "memory-limit" /* of a container */
-#define CAPABILITY_DOCKER_CPU_SHARES   CAPABILITY_DOCKER "cpu-shares"
-#define CAPABILITY_DOCKER_PIDS_LIMIT   CAPABILITY_DOCKER "pids-limit"
-#define CAPABILITY_DOCKER_SWAP_LIMIT   CAPABILITY_DOCKER "swap-limit" /* maxSwap, swappiness */
-#define CAPABILITY_DOCKER_INIT	       CAPABILITY_DOCKER "init"	      /* initProcessEnabled */
-#define CAPABILITY_DOCKER_LINKS	       CAPABILITY_DOCKER "links"
-#define CAPABILITY_DOCKER_FILES	       CAPABILITY_DOCKER "files"
-#define CAPABILITY_DOCKER_SECRETS      CAPABILITY_DOCKER "secrets"	      /* file:, env: */
-#define CAPABILITY_DOCKER_LOG_SECRETS  CAPABILITY_DOCKER "log-driver-secrets" /* secretOptions */
-#define CAPABILITY_DOCKER_DEVICES      CAPABILITY_DOCKER "resource." /* + GPU, NeuronDevice, ... */
-#define CAPABILITY_DOCKER_ARCHITECTURE CAPABILITY_DOCKER "cpu-architecture." /* + X86_64, ARM64 */
-#define CAPABILITY_DOCKER_OS	       CAPABILITY_DOCKER "os-family." /* + WINDOWS_...; LINUX needs none */
+#define CAPABILITY_DOCKER		    CAPABILITY_PREFIX "docker."
+#define CAPABILITY_DOCKER_MEMORY_LIMIT	    CAPABILITY_DOCKER "memory-limit" /* of a container */
+#define CAPABILITY_DOCKER_CPU_SHARES	    CAPABILITY_DOCKER "cpu-shares"
+#define CAPABILITY_DOCKER_PIDS_LIMIT	    CAPABILITY_DOCKER "pids-limit"
+#define CAPABILITY_DOCKER_SWAP_LIMIT	    CAPABILITY_DOCKER "swap-limit" /* maxSwap, swappiness */
+#define CAPABILITY_DOCKER_INIT		    CAPABILITY_DOCKER "init"	   /* initProcessEnabled */
+#define CAPABILITY_DOCKER_LINKS		    CAPABILITY_DOCKER "links"
+#define CAPABILITY_DOCKER_ENVIRONMENT_FILES CAPABILITY_DOCKER "environment-files"
+#define CAPABILITY_DOCKER_FILES		    CAPABILITY_DOCKER "files"
+#define CAPABILITY_DOCKER_SECRETS	    CAPABILITY_DOCKER "secrets"		   /* file:, env: */
+#define CAPABILITY_DOCKER_LOG_SECRETS	    CAPABILITY_DOCKER "log-driver-secrets" /* secretOptions */
+#define CAPABILITY_DOCKER_DEVICES	    CAPABILITY_DOCKER "resource." /* + GPU, NeuronDevice, ... */
+#define CAPABILITY_DOCKER_ARCHITECTURE	    CAPABILITY_DOCKER "cpu-architecture." /* + X86_64, ARM64 */
+#define CAPABILITY_DOCKER_OS		    CAPABILITY_DOCKER "os-family." /* + WINDOWS_...; LINUX needs none */
 /* Of AWS: no engine of this version offers them. */
-#define CAPABILITY_SECRETS_ASM	   ECS_CAPABILITY "secrets.asm.environment-variables"
-#define CAPABILITY_SECRETS_SSM	   ECS_CAPABILITY "secrets.ssm.environment-variables"
-#define CAPABILITY_LOG_SECRETS_ASM ECS_CAPABILITY "secrets.asm.bootstrap.log-driver"
-#define CAPABILITY_LOG_SECRETS_SSM ECS_CAPABILITY "secrets.ssm.bootstrap.log-driver"
-#define CAPABILITY_EFS		   ECS_CAPABILITY "efs"
-#define CAPABILITY_FSX		   ECS_CAPABILITY "fsxWindowsFileServer"
-#define CAPABILITY_S3FILES	   CAPABILITY_DOCKER "s3files-volume"
-#define CAPABILITY_EBS		   CAPABILITY_DOCKER "volume-configured-at-launch"
-#define CAPABILITY_GMSA		   ECS_CAPABILITY "gmsa" /* credentialSpecs */
-#define CAPABILITY_APP_MESH	   ECS_CAPABILITY "aws-appmesh"
+#define CAPABILITY_ENVIRONMENT_FILES_S3 ECS_CAPABILITY "env-files.s3"
+#define CAPABILITY_SECRETS_ASM		ECS_CAPABILITY "secrets.asm.environment-variables"
+#define CAPABILITY_SECRETS_SSM		ECS_CAPABILITY "secrets.ssm.environment-variables"
+#define CAPABILITY_LOG_SECRETS_ASM	ECS_CAPABILITY "secrets.asm.bootstrap.log-driver"
+#define CAPABILITY_LOG_SECRETS_SSM	ECS_CAPABILITY "secrets.ssm.bootstrap.log-driver"
+#define CAPABILITY_EFS			ECS_CAPABILITY "efs"
+#define CAPABILITY_FSX			ECS_CAPABILITY "fsxWindowsFileServer"
+#define CAPABILITY_S3FILES		CAPABILITY_DOCKER "s3files-volume"
+#define CAPABILITY_EBS			CAPABILITY_DOCKER "volume-configured-at-launch"
+#define CAPABILITY_GMSA			ECS_CAPABILITY "gmsa" /* credentialSpecs */
+#define CAPABILITY_APP_MESH		ECS_CAPABILITY "aws-appmesh"
 
 /* awslogs, awsfirelens: engines use their own default instead, where no mapping of the Cluster
  * manifest gives another; their options and secretOptions go with them. */
 bool log_driver_is_aws(const char *log_driver);
+
+/* Where an environment file is, by its value: "file:/PATH" on the node, a path in the repository,
+ * or else (an ARN, what still holds a placeholder) out of reach. */
+enum environment_file_place {
+	ENVIRONMENT_FILE_NODE,
+	ENVIRONMENT_FILE_REPOSITORY,
+	ENVIRONMENT_FILE_AWS
+};
+enum environment_file_place environment_file_place_of(const char *value);
 
 /*
  * Where the value of a secret comes from: "file:/PATH" and "env:NAME" on the node, or a place in

@@ -46,6 +46,8 @@ static const struct field cluster_fields[] = {
 	  RANGE(0, LIMIT_CLUSTER_MAPPINGS) },
 	{ OBJECT_LIST(cluster_manifest, "secrets", secrets, secret_mapping_schema),
 	  RANGE(0, LIMIT_CLUSTER_MAPPINGS) },
+	{ INTEGER(cluster_manifest, "maxParallelPulls", max_parallel_pulls),
+	  RANGE(1, LIMIT_NODES) },
 	{ REFUSED("windows", "\"windows\" is not supported yet; remove it") },
 };
 const struct schema cluster_manifest_schema = SCHEMA(cluster_manifest, "cluster", cluster_fields);

@@ -89,10 +89,11 @@ enum field_flag {
 		1 << 9, /* ECS memory text: "512", "1GB", "1 GB": kept as MiB (FIELD_INT) */
 	FIELD_CPU_UNITS = 1 << 10,  /* ECS cpu text: "256", ".25 vCPU": kept as units (FIELD_INT) */
 	FIELD_BARE_NAMES = 1 << 12, /* FIELD_STRING_MAP: a name without a value is kept */
+	FIELD_DERIVED = 1 << 13,    /* made when manifests are put together: no field of a file's */
 	FIELD_CONTAINER_ONLY =
 		1 << 11, /* an error for PROCESS: a native process has no such thing */
 	/* No engine of this version offers what it needs: a warning says that it is not placed. */
-	FIELD_NOT_OFFERED = 1 << 13,
+	FIELD_NOT_OFFERED = 1 << 14,
 };
 
 struct schema;

@@ -12,6 +12,7 @@ struct source_file {
 	const void *bytes; /* NULL: as in an earlier snapshot, see source.h */
 	size_t len;
 	bool too_large;
+	bool data; /* no manifest: a file that task definitions may name */
 };
 
 /* A commit of the branch's first-parent history after the last taken one, oldest first: for

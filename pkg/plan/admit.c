@@ -30,9 +30,17 @@ static bool is_in_flight(struct planner *p, const struct service *s, const struc
 #define BIT(tally) (1u << (tally))
 #define TO_UPDATE  (BIT(TALLY_FREE) | BIT(TALLY_HELD) | BIT(TALLY_COSTLY))
 
+/* Assigned, and neither there yet nor failed: its images are being pulled, or will be at once. */
+static bool is_pulling(const struct service *s, const struct node *n, const struct cell *c)
+{
+	return s->spec.max_parallel_pulls && n->spec.reachable && c->assigned &&
+	       c->seen != PLAN_SEEN_FAILED && !(is_alive(c) && c->running == c->assigned);
+}
+
 static unsigned tally_observed(const struct service *s, const struct cell *c)
 {
-	bool waits = c->seen == PLAN_SEEN_PENDING || (c->assigned && c->seen == PLAN_SEEN_NONE);
+	bool waits = c->seen == PLAN_SEEN_PENDING ||
+		     ((c->assigned || c->desired) && c->seen == PLAN_SEEN_NONE);
 	bool updated = c->assigned && c->assigned == s->target && c->acknowledged;
 	return (is_alive(c) || c->still_running ? BIT(TALLY_RUNNING) : 0) |
 	       (waits ? BIT(TALLY_PENDING) : 0) |
@@ -47,6 +55,8 @@ static unsigned tally_observed(const struct service *s, const struct cell *c)
  */
 static enum tally price(const struct cell *c, bool in_flight, bool down)
 {
+	if (!c->assigned)
+		return TALLY_FREE; /* a start */
 	if (!in_flight)
 		return is_alive(c) ? TALLY_COSTLY : TALLY_FREE;
 	return down ? TALLY_FREE : TALLY_HELD;
@@ -60,7 +70,8 @@ static unsigned tally_of(struct planner *p, const struct service *s, const struc
 	bool in_flight = is_in_flight(p, s, n, c);
 	bool down = in_flight && !(is_alive(c) && c->acknowledged);
 	unsigned bits = tally_observed(s, c) | (in_flight ? BIT(TALLY_IN_FLIGHT) : 0) |
-			(down ? BIT(TALLY_DOWN) : 0);
+			(down ? BIT(TALLY_DOWN) : 0) |
+			(is_pulling(s, n, c) ? BIT(TALLY_PULLING) : 0);
 	if (!c->desired) {
 		if (s->cluster == n->cluster)
 			bits |= BIT(TALLY_EXCLUDED);
@@ -78,28 +89,60 @@ static unsigned tally_of(struct planner *p, const struct service *s, const struc
 	return bits;
 }
 
-static void tally_set(struct service *s, struct cell *c, unsigned bits)
+static struct cluster *cluster_at(struct planner *p, intern_id name)
 {
-	for (unsigned changed = c->tally ^ bits; changed; changed &= changed - 1) {
+	for (size_t i = 0; i < p->clusters.len; i++)
+		if (p->clusters.items[i].name == name)
+			return &p->clusters.items[i];
+	struct cluster *cluster = vec_push(&p->clusters);
+	*cluster = (struct cluster){ .name = name };
+	return cluster;
+}
+
+/* One cell of the node more, or less, pulls. */
+static void count_pull(struct planner *p, struct node *n, bool more)
+{
+	uint32_t before = n->pulling;
+	n->pulling += more ? 1 : UINT32_MAX;
+	if (!before != !n->pulling)
+		cluster_at(p, n->cluster)->pulling += more ? 1 : UINT32_MAX;
+}
+
+static void tally_set(struct planner *p, struct service *s, struct node *n, struct cell *c,
+		      unsigned bits)
+{
+	unsigned changed = c->tally ^ bits;
+	if (changed & BIT(TALLY_PULLING))
+		count_pull(p, n, bits & BIT(TALLY_PULLING));
+	for (; changed; changed &= changed - 1) {
 		int i = __builtin_ctz(changed);
 		s->count[i] += bits >> i & 1 ? 1 : UINT32_MAX; /* 1 less */
 	}
 	c->tally = (uint16_t)bits;
 }
 
-void tally_cell(struct planner *p, struct service *s, const struct node *n, struct cell *c)
+void tally_cell(struct planner *p, struct service *s, struct node *n, struct cell *c)
 {
 	unsigned bits = tally_of(p, s, n, c);
 	if (bits == c->tally)
 		return;
-	tally_set(s, c, bits);
+	tally_set(p, s, n, c, bits);
 	if (bits & TO_UPDATE && n->rank < s->scan_from)
 		s->scan_from = n->rank;
 }
 
-void tally_drop(struct service *s, struct cell *c)
+void tally_drop(struct planner *p, struct service *s, struct node *n, struct cell *c)
 {
-	tally_set(s, c, 0);
+	tally_set(p, s, n, c, 0);
+}
+
+void tally_move_node(struct planner *p, struct node *n, intern_id cluster)
+{
+	if (n->pulling && n->cluster != cluster) {
+		cluster_at(p, n->cluster)->pulling--;
+		cluster_at(p, cluster)->pulling++;
+	}
+	n->cluster = cluster;
 }
 
 /* --- updates within the budget --------------------------------------------------------------- */
@@ -115,17 +158,30 @@ uint32_t admit_budget(const struct service *s)
  * What is down by our own hand stays so, in its slot. What was down before is not our doing: it
  * neither takes a slot nor blocks.
  */
-static void update(struct planner *p, struct service *s, const struct node *n, struct cell *c)
+static void update(struct planner *p, struct service *s, struct node *n, struct cell *c)
 {
 	bool in_flight = c->tally & BIT(TALLY_IN_FLIGHT);
-	c->broken_before = !in_flight && !is_alive(c);
+	enum plan_change_kind kind = c->assigned ? PLAN_UPDATE : PLAN_START;
+	c->broken_before = c->assigned && !in_flight && !is_alive(c);
 	c->replaces = target_at(s, c->assigned)->revision;
 	target_unref(s, c->assigned);
 	c->assigned = s->target;
 	s->targets.items[s->target - 1].refs++;
 	c->acknowledged = false;
-	change_mark(p, s, n, c, PLAN_UPDATE);
+	change_mark(p, s, n, c, kind);
 	tally_cell(p, s, n, c);
+	if (kind == PLAN_START && p->dynamic_services) /* others may ask for it on this node */
+		node_dirty(p, (plan_node_id)(n - p->nodes.items), DIRTY_FIT);
+}
+
+/* May another cell of the service begin to pull now? One that pulls keeps its place. */
+static bool may_pull(struct planner *p, const struct service *s)
+{
+	if (!s->spec.max_parallel_pulls)
+		return true;
+	if (s->spec.images_unresolved && s->count[TALLY_PULLING])
+		return false;
+	return cluster_at(p, s->cluster)->pulling < s->spec.max_parallel_pulls;
 }
 
 /* The prices that can be paid now, as bits. It is asked anew after each update: one that was
@@ -144,15 +200,22 @@ static bool any_of(const struct service *s, unsigned bits)
 	       (bits & BIT(TALLY_COSTLY) && s->count[TALLY_COSTLY]);
 }
 
-/* By node name, as long as there is one that can be paid for. */
+static bool admissible(struct planner *p, const struct service *s, const struct cell *c)
+{
+	return c->tally & TO_UPDATE & affordable(s) &&
+	       (c->tally & BIT(TALLY_PULLING) || may_pull(p, s));
+}
+
+/* By node name, as long as there is one that can be paid for and may pull. */
 void admit_service(struct planner *p, struct service *s)
 {
 	uint32_t waiting_from = UINT32_MAX, rank = s->scan_from;
-	for (; any_of(s, affordable(s)); rank++) {
-		assert(rank < p->node_order.len);
-		const struct node *n = &p->nodes.items[p->node_order.items[rank]];
+	for (; rank < p->node_order.len && any_of(s, affordable(s)) &&
+	       (s->count[TALLY_PULLING] || may_pull(p, s));
+	     rank++) {
+		struct node *n = &p->nodes.items[p->node_order.items[rank]];
 		struct cell *c = cell_at(p, n, s);
-		if (c->tally & TO_UPDATE & affordable(s))
+		if (admissible(p, s, c))
 			update(p, s, n, c);
 		else if (c->tally & TO_UPDATE && waiting_from == UINT32_MAX)
 			waiting_from = rank;

@@ -28,7 +28,8 @@ enum tally {
 	TALLY_ABSENT,
 	TALLY_HEALTHY, /* reachable and ready on what is assigned: part of D */
 	TALLY_DOWN,    /* in flight, and as far as is known not running what is assigned */
-	/* To be updated, and what that takes: */
+	TALLY_PULLING,
+	/* To be updated, or to be started when its turn to pull comes, and what that takes: */
 	TALLY_FREE,   /* nothing, as nothing runs that it would take down */
 	TALLY_HELD,   /* of the slot that it has, the right to be down */
 	TALLY_COSTLY, /* a slot of the budget */
@@ -72,6 +73,12 @@ struct load {
 	uint32_t tasks;
 };
 
+/* Nodes that pull images, of one cluster. */
+struct cluster {
+	intern_id name;
+	uint32_t pulling;
+};
+
 struct service {
 	bool used;
 	bool dirty;	    /* all its cells are to be asked again */
@@ -100,7 +107,8 @@ struct node {
 	bool in_order;
 	enum dirty dirty;
 	intern_id cluster;
-	uint32_t rank; /* in order of names, as of the present run */
+	uint32_t rank;	  /* in order of names, as of the present run */
+	uint32_t pulling; /* of its cells */
 	struct load load;
 	int64_t gone_at_ms; /* when the planner first saw it unreachable; -1: reachable */
 	struct cell *cells; /* planner.stride of them */
@@ -123,6 +131,7 @@ struct planner {
 	size_t sorted_services, sorted_nodes; /* those behind came after the last run */
 	bool services_sorted, ranks_valid;
 	uint32_t stride; /* cells a node */
+	VEC(struct cluster) clusters;
 
 	VEC(plan_node_id) dirty_nodes; /* may hold some twice, or removed ones */
 	uint32_t dirty_services;       /* how many */
@@ -167,6 +176,9 @@ static inline bool takes_room(const struct cell *c)
 	return c->assigned || c->desired;
 }
 
+/* planner.c: its cells are to be decided again */
+void node_dirty(struct planner *p, plan_node_id id, enum dirty dirty);
+
 /* target.c: the table of digests of a service */
 uint32_t target_ref(struct service *s, const struct digest *digest, uint32_t revision);
 void target_unref(struct service *s, uint32_t id);
@@ -194,8 +206,11 @@ void change_mark(struct planner *p, struct service *s, const struct node *n, str
 		 enum plan_change_kind kind);
 
 /* admit.c */
-void tally_cell(struct planner *p, struct service *s, const struct node *n, struct cell *c);
-void tally_drop(struct service *s, struct cell *c); /* it counts in nothing any more */
+void tally_cell(struct planner *p, struct service *s, struct node *n, struct cell *c);
+void tally_drop(struct planner *p, struct service *s, struct node *n,
+		struct cell *c); /* it counts in nothing any more */
+/* Make the node one of that cluster. */
+void tally_move_node(struct planner *p, struct node *n, intern_id cluster);
 uint32_t admit_budget(const struct service *s);
 void admit_service(struct planner *p, struct service *s);
 

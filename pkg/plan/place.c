@@ -259,12 +259,13 @@ static void decide_unassigned(struct planner *p, struct node *n, struct service 
 	c->reason = (uint16_t)reason & 31;
 	c->desired = reason == PLAN_PLACED;
 	n->tight |= is_want_of_room(reason);
-	if (c->desired) {
+	if (c->desired && !s->spec.max_parallel_pulls) { /* else admit_service() lets it in */
 		c->assigned = s->target;
 		s->targets.items[s->target - 1].refs++;
 		change_mark(p, s, n, c, PLAN_START);
-		take_room(p, s, taken);
 	}
+	if (c->desired)
+		take_room(p, s, taken);
 	tally_cell(p, s, n, c);
 }
 

@@ -27,6 +27,10 @@
  *    of all agents nothing is ready yet, and all that was ever updated looks in flight. A node
  * whose task was down before its update (failed, pending, or not there) uses no budget.
  *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
+ *  - A service that pulls images starts and updates only where its node may pull now: a node pulls
+ *    from the assignment until the task runs or failed, or the node vanished; it takes one place of
+ *    the cluster's max_parallel_pulls however many of its services pull. Until the digests of its
+ *    images are known a service is assigned to one node at a time. Both by node name.
  *  - suspended services and those without content (stalled) change nothing; removing goes before
  *    both.
  *  - Host ports 22, 2375, 2376 and 51678 to 51680 (TCP) are given to no container, as in ECS. A
@@ -69,6 +73,11 @@ struct plan_service {
 	struct digest target; /* task_target_digest() of what the applied commit wants */
 	uint32_t revision;
 	uint32_t min_healthy_percent, monitor_ms;
+	/* So many nodes of the cluster pull images at a time, of all services together; 0: it pulls
+	 * none. */
+	uint32_t max_parallel_pulls;
+	/* The digests of its images are not known: one node at a time, until one has told them. */
+	bool images_unresolved;
 	bool suspend;
 	bool stalled;  /* nothing to run can be resolved: keep what runs, start nothing */
 	bool removing; /* gone from the manifests: stop its tasks everywhere */
@@ -167,7 +176,7 @@ struct plan_cell {		 /* one (service, node), for reports */
 	enum plan_reason reason; /* PLAN_PLACED: desired here */
 	bool desired;		 /* counts in desired: placed, or assigned and may stay */
 	bool in_flight;
-	bool waiting; /* differs from the target, waits for the budget */
+	bool waiting; /* differs from the target, waits for the budget or for its turn to pull */
 	struct plan_fact fact;
 };
 

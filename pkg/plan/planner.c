@@ -37,6 +37,7 @@ void planner_free(struct planner *p)
 	vec_release(&p->dirty_nodes);
 	vec_release(&p->touched);
 	vec_release(&p->changed);
+	vec_release(&p->clusters);
 	free(p->groups);
 	free(p);
 }
@@ -198,7 +199,7 @@ plan_service_id planner_service_set(struct planner *p, const struct plan_service
 	return id;
 }
 
-static void node_dirty(struct planner *p, plan_node_id id, enum dirty dirty)
+void node_dirty(struct planner *p, plan_node_id id, enum dirty dirty)
 {
 	struct node *n = &p->nodes.items[id];
 	if (n->dirty == DIRTY_NOT)
@@ -215,6 +216,7 @@ void planner_service_remove(struct planner *p, plan_service_id id)
 		struct cell *c = &p->nodes.items[node].cells[id];
 		if (takes_room(c))
 			node_dirty(p, node, DIRTY_FIT);
+		tally_drop(p, s, &p->nodes.items[node], c);
 		*c = (struct cell){ 0 };
 	}
 	order_drop_service(p, id);
@@ -268,7 +270,7 @@ plan_node_id planner_node_set(struct planner *p, const struct plan_node *spec)
 	arena_init(&n->memory);
 	n->spec = copy_node(&n->memory, spec);
 	arena_release(&old);
-	n->cluster = intern_add(p->intern, n->spec.cluster);
+	tally_move_node(p, n, intern_add(p->intern, n->spec.cluster));
 	n->open = spec->registered && spec->reachable && spec->observed_once;
 	n->facts = (struct expr_facts){
 		.attributes = n->spec.attributes,
@@ -288,7 +290,7 @@ void planner_node_remove(struct planner *p, plan_node_id id)
 	for (size_t i = 0; i < p->service_order.len; i++) {
 		struct service *s = &p->services.items[p->service_order.items[i]];
 		struct cell *c = cell_at(p, n, s);
-		tally_drop(s, c);
+		tally_drop(p, s, n, c);
 		target_unref(s, c->assigned);
 		target_unref(s, c->running);
 	}

@@ -141,6 +141,19 @@ static void emit(struct planner *p, struct arena *arena, struct plan_result *res
 	p->changes = 0;
 }
 
+/* What is let in may free a place to pull for another (it runs the new target already), and may be
+ * what a dynamic subject asks for: then all are asked once more. */
+static void admit(struct planner *p)
+{
+	size_t changes;
+	do {
+		changes = p->changes;
+		for (size_t i = 0; i < p->service_order.len; i++)
+			admit_service(p, &p->services.items[p->service_order.items[i]]);
+		refresh_dirty_nodes(p);
+	} while (p->clusters.len && p->changes != changes);
+}
+
 void planner_run(struct planner *p, int64_t now_ms, struct arena *arena, struct plan_result *result)
 {
 	p->now_ms = now_ms;
@@ -150,7 +163,6 @@ void planner_run(struct planner *p, int64_t now_ms, struct arena *arena, struct 
 		refresh_services(p);
 	else
 		refresh_dirty_nodes(p);
-	for (size_t i = 0; i < p->service_order.len; i++)
-		admit_service(p, &p->services.items[p->service_order.items[i]]);
+	admit(p);
 	emit(p, arena, result);
 }

@@ -50,14 +50,14 @@ static void close_fd(int *fd)
 
 /* The bytes of a regular file, as many as it had when opened; too large ones are not read. */
 static bool scan_file(struct dir_scan *scan, int dir_fd, const char *name, const char *path,
-		      struct err *err)
+		      bool data, struct err *err)
 {
 	CLEANUP(close_fd)
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		if (errno == ENOENT || errno == ELOOP)
-			return true; /* gone, or a link now */
+		if (errno == ENOENT || errno == ELOOP || data)
+			return true; /* gone, or a link now; or one that nobody may want */
 		err_set(err, errno, "'%s' cannot be read", path);
 		return fail(scan, "Unreadable");
 	}
@@ -66,7 +66,10 @@ static bool scan_file(struct dir_scan *scan, int dir_fd, const char *name, const
 	struct source_file *f = vec_push(&scan->files);
 	f->path = path;
 	f->len = (size_t)st.st_size;
-	f->too_large = st.st_size > LIMIT_FILE_BYTES;
+	f->data = data;
+	f->too_large = data ? st.st_size > LIMIT_TASK_FILES_BYTES ||
+				       scan->data_bytes + f->len > LIMIT_TREE_BYTES
+			    : st.st_size > LIMIT_FILE_BYTES;
 	char *bytes = arena_alloc(scan->arena, f->too_large ? 0 : f->len);
 	f->bytes = f->too_large ? NULL : bytes;
 	if (!f->too_large && !read_whole(fd, bytes, f->len, &f->len)) {
@@ -80,11 +83,11 @@ static bool scan_file(struct dir_scan *scan, int dir_fd, const char *name, const
 	f->blob = arena_strdup(scan->arena, hex);
 	if (fstat(fd, &st) == 0)
 		note_change(scan, &st);
-	scan->bytes += strlen(path) + (f->too_large ? 0 : f->len);
-	if (scan->bytes <= LIMIT_TREE_BYTES && scan->files.len <= SOURCE_FILES_MAX)
+	size_t *sum = data ? &scan->data_bytes : &scan->bytes;
+	*sum += strlen(path) + (f->too_large ? 0 : f->len);
+	if (data || scan->bytes <= LIMIT_TREE_BYTES)
 		return true;
-	err_set(err, 0, "the manifests are more than the limits of %d MiB and %d files",
-		LIMIT_TREE_BYTES >> 20, SOURCE_FILES_MAX);
+	err_set(err, 0, "the manifests are more than the limit of %d MiB", LIMIT_TREE_BYTES >> 20);
 	return fail(scan, "TooLarge");
 }
 
@@ -118,13 +121,15 @@ static bool scan_entry(struct dir_scan *scan, int fd, const struct dirent *entry
 	if (is_directory(fd, entry))
 		return scan_dir(scan, fd, entry->d_name, fs_join(scan->arena, full, entry->d_name),
 				arena_printf(scan->arena, "%s/", path), depth + 1, err);
-	if (!manifest_path_wanted(path) || manifest_ignored(scan->ignore, path))
+	bool data = !manifest_path_wanted(path) || manifest_ignored(scan->ignore, path);
+	bool utf8 = utf8_valid(path, strlen(path));
+	if (data && (!utf8 || ++scan->data_count > SOURCE_DATA_MAX))
 		return true;
-	if (!utf8_valid(path, strlen(path))) {
+	if (!utf8) {
 		err_set(err, 0, "a file in '%s' has a name that is not UTF-8", full);
 		return fail(scan, "InvalidPath");
 	}
-	return scan_file(scan, fd, entry->d_name, path, err);
+	return scan_file(scan, fd, entry->d_name, path, data, err);
 }
 
 /* parent_fd AT_FDCWD: the root, where a link is followed. Watched first, then listed: nothing is

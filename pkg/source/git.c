@@ -15,7 +15,7 @@
 static const char *const passed_env[] = { "https_proxy", "HTTPS_PROXY", "http_proxy",
 					  "no_proxy",	 "NO_PROXY",	"ASAN_OPTIONS" };
 
-static void make_env(struct arena *arena, const char *env[ENV_MAX])
+static void make_env(const struct source *s, struct arena *arena, const char *env[ENV_MAX])
 {
 	size_t n = 0;
 	env[n++] = "HOME=/nonexistent";
@@ -26,6 +26,9 @@ static void make_env(struct arena *arena, const char *env[ENV_MAX])
 		if (value)
 			env[n++] = arena_printf(arena, "%s=%s", passed_env[i], value);
 	}
+	/* Other users can read a command line. */
+	if (s->place.password)
+		env[n++] = arena_printf(arena, SOURCE_REPO_ENV "=%s", s->place.url);
 	env[n] = NULL;
 }
 
@@ -36,7 +39,7 @@ static void make_argv(const struct source *s, const char *argv[ARGS_MAX])
 	const struct {
 		const char *flag, *value; /* NULL: left out */
 	} flags[] = {
-		{ "--repo", s->place.url },
+		{ "--repo", s->place.password ? NULL : s->place.url },
 		{ "--branch", o->rev ? NULL : o->branch },
 		{ "--rev", o->rev },
 		{ "--path", o->path },
@@ -44,6 +47,7 @@ static void make_argv(const struct source *s, const char *argv[ARGS_MAX])
 		{ "--ssh-key", remote ? o->ssh_key : NULL },
 		{ "--known-hosts", remote ? o->known_hosts : NULL },
 		{ "--token-file", remote ? o->token_file : NULL },
+		{ "--ca-file", remote ? o->ca_file : NULL },
 		{ "--after", s->commit },
 		{ "--have", s->have_blobs ? s->commit : NULL },
 		{ "--unless", s->have_blobs && s->listed ? s->commit : NULL },
@@ -151,7 +155,7 @@ void git_look(struct source *s, const struct git_dir *git)
 	arena_init(&arena);
 	const char *argv[ARGS_MAX], *env[ENV_MAX];
 	make_argv(s, argv);
-	make_env(&arena, env);
+	make_env(s, &arena, env);
 	struct process_spec spec = { .argv = argv,
 				     .env = env,
 				     .uid = -1,

@@ -68,7 +68,7 @@ struct dir_scan {
 	const char *reason;	       /* of the failure */
 	/* for the scan itself */
 	struct manifest_ignore *ignore;
-	size_t entries, bytes;
+	size_t entries, bytes, data_bytes, data_count;
 };
 bool dir_scan(struct dir_scan *scan, const char *root, struct err *err);
 void dir_scan_release(struct dir_scan *scan);

@@ -54,19 +54,19 @@ static bool parse_url(const char *text, const char *scheme_end, struct arena *ar
 	const char *authority = scheme_end + 3;
 	size_t len = strcspn(authority, "/"), i = 0;
 	char *scheme = arena_strndup(arena, text, (size_t)(scheme_end - text));
+	bool ok = parse_authority(authority, len, arena, out);
+	if (out->password)
+		out->shown = arena_printf(arena, "%.*s%s:***@%s", (int)(authority - text), text,
+					  out->user ? out->user : "",
+					  (const char *)memrchr(authority, '@', len) + 1);
 	while (i < ARRAY_LEN(schemes) && strcmp(scheme, schemes[i].name) != 0)
 		i++;
 	if (i == ARRAY_LEN(schemes))
 		return err_set(err, 0,
 			       "source '%s' is of an unknown kind: https, http, ssh, git and file "
 			       "are known",
-			       text);
+			       out->shown);
 	out->ssh = schemes[i].ssh;
-	bool ok = parse_authority(authority, len, arena, out);
-	if (out->password)
-		out->shown = arena_printf(arena, "%.*s%s:***@%s", (int)(authority - text), text,
-					  out->user ? out->user : "",
-					  (const char *)memrchr(authority, '@', len) + 1);
 	return ok || err_set(err, 0, "source '%s' names no host", out->shown);
 }
 

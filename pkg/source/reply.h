@@ -10,6 +10,9 @@
 
 #include "model/snapshot.h"
 
+/* Gives --repo to muster-git where that has a password in it. */
+#define SOURCE_REPO_ENV "MUSTER_GIT_REPO"
+
 enum source_reply_kind { REPLY_SNAPSHOT, REPLY_UNCHANGED, REPLY_ERROR };
 struct source_reply {
 	enum source_reply_kind kind;

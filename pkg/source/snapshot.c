@@ -22,6 +22,7 @@ enum file_content {
 	CONTENT_GONE, /* of history; has no blob */
 	CONTENT_COUNT
 };
+#define CONTENT_DATA 4 /* added: no manifest */
 
 /* --- writing --------------------------------------------------------------------------------- */
 
@@ -53,7 +54,7 @@ static void put_files(struct buf *out, const struct source_file *files, size_t c
 							   : CONTENT_KNOWN;
 		put_text(out, f->path);
 		put_text(out, f->blob);
-		put_number(out, content);
+		put_number(out, content | (f->data ? CONTENT_DATA : 0));
 		if (content == CONTENT_HERE)
 			put_bytes(out, f->bytes, f->len);
 		else
@@ -161,7 +162,9 @@ static void take_file(struct reader *r, struct source_file *f)
 {
 	f->path = take_text(r);
 	f->blob = take_text(r);
-	enum file_content content = (enum file_content)take_number(r, CONTENT_COUNT - 1);
+	int64_t number = take_number(r, CONTENT_COUNT - 1 + CONTENT_DATA);
+	enum file_content content = (enum file_content)(number & (CONTENT_DATA - 1));
+	f->data = number & CONTENT_DATA;
 	f->too_large = content == CONTENT_TOO_LARGE;
 	if (content == CONTENT_HERE)
 		f->bytes = take_bytes(r, LIMIT_FILE_BYTES, &f->len);
@@ -176,7 +179,7 @@ static void take_file(struct reader *r, struct source_file *f)
 /* Sorted, each path once. */
 static struct source_file *take_files(struct reader *r, bool some_gone, size_t *count)
 {
-	*count = take_count(r, SOURCE_FILES_MAX);
+	*count = take_count(r, SOURCE_FILES_MAX + SOURCE_DATA_MAX);
 	struct source_file *files = ARENA_ARRAY(r->arena, struct source_file, *count);
 	for (size_t i = 0; i < *count && !r->bad; i++) {
 		take_file(r, &files[i]);

@@ -220,6 +220,7 @@ static bool take_options(struct source *s, const struct source_options *from, st
 		.ssh_key = absolute(from->ssh_key, cwd, &s->arena),
 		.known_hosts = absolute(from->known_hosts, cwd, &s->arena),
 		.token_file = absolute(from->token_file, cwd, &s->arena),
+		.ca_file = absolute(from->ca_file, cwd, &s->arena),
 		.interval_ms = from->interval_ms ? from->interval_ms : SOURCE_INTERVAL_MS,
 		.deadline_ms = from->deadline_ms ? from->deadline_ms : SOURCE_DEADLINE_MS,
 	};

@@ -9,11 +9,14 @@
  * changed for SOURCE_SETTLE_MS, so that files written in one go are seen together.
  *
  * Always holds: a snapshot is whole (one commit's tree), at most LIMIT_TREE_BYTES with its paths;
- * only regular files with the endings .yaml .yml .json, not dot-files nor what .musterignore names,
- * links not followed; a file over LIMIT_FILE_BYTES is listed without bytes and .too_large set.
- * Bytes are passed only of blobs that the last taken snapshot did not have, and of each blob once:
- * a file with .bytes NULL is as before, or as another file with this blob. What is beyond a limit
- * is a failed look (TooLarge), never a part of the tree.
+ * only regular files, not dot-files, links not followed. Manifests are those with the endings .yaml
+ * .yml .json that .musterignore does not name; one over LIMIT_FILE_BYTES is listed without bytes
+ * and .too_large set. All others are .data, which task definitions may name: one over
+ * LIMIT_TASK_FILES_BYTES, and what is over LIMIT_TREE_BYTES of them together, is .too_large; of
+ * more than SOURCE_DATA_MAX the last are left out. Bytes are passed only of blobs that the last
+ * taken snapshot did not have, and of each blob once: a file with .bytes NULL is as before, or as
+ * another file with this blob. What is beyond a limit is a failed look (TooLarge), never a part of
+ * the tree.
  *
  * What a directory is (git or plain) is asked at every look: a plain one may become a repository,
  * a repository never becomes a plain directory (it is then broken, or not mounted).
@@ -24,18 +27,21 @@
 #include "loop/loop.h"
 #include "model/snapshot.h"
 
-#define SOURCE_DEADLINE_MS     60000
-#define SOURCE_INTERVAL_MS     60000
-#define SOURCE_NETWORK_MS      5000 /* the interval at most where inotify sees no other machine */
-#define SOURCE_SETTLE_MS       50
-#define SOURCE_SETTLE_MAX_MS   2000   /* a directory that never settles is read nevertheless */
-#define SOURCE_FILES_MAX       100000 /* of a tree; and entries of a plain directory */
-#define SOURCE_HISTORY_MAX     1000   /* commits: the newest; .history_cut tells */
-#define SOURCE_HISTORY_BYTES   (64 << 20)
-#define SOURCE_TRAILER_COMMITS 10000 /* the newest that are read for Muster-Allow */
+#define SOURCE_DEADLINE_MS   60000
+#define SOURCE_INTERVAL_MS   60000
+#define SOURCE_NETWORK_MS    5000 /* the interval at most where inotify sees no other machine */
+#define SOURCE_SETTLE_MS     50
+#define SOURCE_SETTLE_MAX_MS 2000   /* a directory that never settles is read nevertheless */
+#define SOURCE_FILES_MAX     100000 /* manifests of a tree; and entries of a plain directory */
+#define SOURCE_DATA_MAX	     50000  /* other files of a tree */
+#define SOURCE_HISTORY_MAX   1000   /* commits: the newest; .history_cut tells */
+#define SOURCE_HISTORY_BYTES (64 << 20)
+#define SOURCE_HISTORY_DATA  (16 << 20) /* of other files than manifests: older ones are left out  \
+					 */
+#define SOURCE_TRAILER_COMMITS 10000	/* the newest that are read for Muster-Allow */
 #define SOURCE_ALLOWS_MAX      1000
 #define SOURCE_FETCH_BYTES     (512 << 20) /* that one look may receive from a remote */
-#define SOURCE_SNAPSHOT_MAX    (192 << 20) /* of a snapshot as bytes, more than all the above */
+#define SOURCE_SNAPSHOT_MAX    (288 << 20) /* of a snapshot as bytes, more than all the above */
 
 struct source_options {
 	const char *url; /* URL, or a directory */
@@ -43,7 +49,10 @@ struct source_options {
 	const char *rev;	 /* this revision of a local repository instead of the branch */
 	const char *cache_dir;	 /* for the clone of a remote repository; made 0700 */
 	const char *git_program; /* muster-git */
+	/* Secrets are read at each look, so a new one counts from the next on. A key or token that
+	 * every user of the machine may read or write is refused. */
 	const char *ssh_key, *known_hosts, *token_file;
+	const char *ca_file; /* PEM: trusted for https instead of the system's authorities */
 	int64_t interval_ms; /* 0: SOURCE_INTERVAL_MS */
 	int64_t deadline_ms; /* of one look at a repository; 0: SOURCE_DEADLINE_MS */
 };

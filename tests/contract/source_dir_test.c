@@ -36,23 +36,25 @@ static void test_changes(void **state)
 	assert_int_equal(symlink("a", at(w, "d/linked")), 0);
 	assert_int_equal(mkfifo(at(w, "d/fifo.yaml"), 0600), 0);
 	start(w);
-	assert_string_equal(next_event(w), "taken a/x.json+ b.yaml+");
+	assert_string_equal(next_event(w), "taken a/x.json+ b.yaml+ ~old/a.yaml+ ~text.md+");
 	assert_memory_equal(w->commit, "dir-", 4);
 	assert_int_equal(strlen(w->commit), 4 + 64);
 	const char *first = arena_strdup(&w->arena, w->commit);
 
 	write_file(w, "d/b.yaml", "5");
-	assert_string_equal(next_change(w), "taken a/x.json b.yaml+");
+	assert_string_equal(next_change(w), "taken a/x.json b.yaml+ ~old/a.yaml ~text.md");
 	assert_string_not_equal(w->commit, first);
 	write_file(w, "d/new/deep/c.yml", "6");
-	assert_string_equal(next_change(w), "taken a/x.json b.yaml new/deep/c.yml+");
+	assert_string_equal(next_change(w),
+			    "taken a/x.json b.yaml new/deep/c.yml+ ~old/a.yaml ~text.md");
 	/* A directory that came later is watched as well. */
 	write_file(w, "d/new/deep/c.yml", "7");
-	assert_string_equal(next_change(w), "taken a/x.json b.yaml new/deep/c.yml+");
+	assert_string_equal(next_change(w),
+			    "taken a/x.json b.yaml new/deep/c.yml+ ~old/a.yaml ~text.md");
 	run_program(w, "rm", "-r", "d/new", NULL);
-	assert_string_equal(next_change(w), "taken a/x.json b.yaml");
+	assert_string_equal(next_change(w), "taken a/x.json b.yaml ~old/a.yaml ~text.md");
 	write_file(w, "d/b.yaml", "1");
-	assert_string_equal(next_change(w), "taken a/x.json b.yaml+");
+	assert_string_equal(next_change(w), "taken a/x.json b.yaml+ ~old/a.yaml ~text.md");
 	assert_string_equal(w->commit, first);
 	source_look(w->source);
 	assert_string_equal(next_event(w), "unchanged");

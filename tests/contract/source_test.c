@@ -1,6 +1,8 @@
 /* source: local repositories, made and changed with git itself. */
 #include "source_world.h"
 
+#include "model/model.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -161,10 +163,11 @@ static void test_history_of_removals(void **state)
 	push(w, "third");
 	commit_file(w, "a.yaml", "2", "tip");
 	start(w);
-	assert_string_equal(next_event(w),
-			    "taken a.yaml+ moved.yaml+ <- first: a.yaml dir/b.yaml ignored.yaml "
-			    "<- second: c.yaml dir/b.yaml- <- third: a.yaml c.yaml- ignored.yaml- "
-			    "moved.yaml");
+	assert_string_equal(
+		next_event(w),
+		"taken a.yaml+ ~ignored.yaml+ moved.yaml <- first: a.yaml dir/b.yaml ignored.yaml "
+		"<- second: c.yaml dir/b.yaml- <- third: a.yaml c.yaml- ~ignored.yaml "
+		"moved.yaml");
 }
 
 /* The branch came here by a merge in which it was not the first parent. */
@@ -250,8 +253,8 @@ static void test_path(void **state)
 	commit_file(w, "README", "x", "empty");
 	w->options.path = ".";
 	start(w);
-	assert_non_null(
-		strstr(next_event(w), "taken <- first: one/two.yaml+ one/two/a.yaml x.yaml"));
+	assert_non_null(strstr(next_event(w),
+			       "taken ~README+ <- first: one/two.yaml+ one/two/a.yaml x.yaml"));
 }
 
 static void test_what_is_read(void **state)
@@ -270,6 +273,12 @@ static void test_what_is_read(void **state)
 	write_file(w, "w/.hidden.yaml", "3");
 	write_file(w, "w/.dir/a.yaml", "3");
 	write_file(w, "w/text.txt", "3");
+	char *data = xcalloc(1, LIMIT_TASK_FILES_BYTES + 2);
+	memset(data, 'x', LIMIT_TASK_FILES_BYTES + 1);
+	write_file(w, "w/text.big", data);
+	data[LIMIT_TASK_FILES_BYTES] = '\0';
+	write_file(w, "w/text.limit", data);
+	free(data);
 	write_file(w, "w/old/a.yaml", "4");
 	write_file(w, "w/a/b.yaml", "5");
 	write_file(w, "w/.musterignore", "# comment\nold/\n");
@@ -279,9 +288,12 @@ static void test_what_is_read(void **state)
 	push(w, "first");
 	start(w);
 	assert_string_equal(next_event(w), "taken a.yaml+ a/b.yaml+ big.yaml! empty.json+ "
-					   "limit.yaml+ run.yml+");
+					   "limit.yaml+ ~old/a.yaml+ run.yml+ ~text.big! "
+					   "~text.limit+ ~text.txt+");
 	commit_file(w, ".musterignore", "*.yml\nbig.yaml\nlimit.yaml\n", "other rules");
-	assert_string_equal(next_change(w), "taken a.yaml a/b.yaml empty.json old/a.yaml+");
+	assert_string_equal(next_change(w),
+			    "taken a.yaml a/b.yaml ~big.yaml! empty.json ~limit.yaml! "
+			    "old/a.yaml ~run.yml ~text.big! ~text.limit ~text.txt");
 }
 
 static void test_not_bare(void **state)

@@ -113,6 +113,12 @@ void write_file(struct world *w, const char *path, const char *bytes)
 	fclose(f);
 }
 
+void write_secret(struct world *w, const char *path, const char *bytes)
+{
+	write_file(w, path, bytes);
+	assert_int_equal(chmod(at(w, "%s", path), 0640), 0);
+}
+
 void make_repository(struct world *w)
 {
 	run_program(w, "git", "init", "-q", "--bare", "-b", "main", "r.git", NULL);
@@ -145,7 +151,7 @@ static void said(struct world *w)
 static void add_files(struct buf *out, const struct source_file *files, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		buf_addf(out, " %s%s", files[i].path,
+		buf_addf(out, " %s%s%s", files[i].data ? "~" : "", files[i].path,
 			 !files[i].blob	      ? "-"
 			 : files[i].too_large ? "!"
 			 : files[i].bytes     ? "+"

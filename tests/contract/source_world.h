@@ -44,6 +44,7 @@ const char *output_of(struct world *w, ...) __attribute__((sentinel));
 /* The same; words split at spaces, in the clone "w". */
 void git(struct world *w, const char *words);
 void write_file(struct world *w, const char *path, const char *bytes);
+void write_secret(struct world *w, const char *path, const char *bytes); /* mode 0640 */
 /* In the clone "w": write, add, commit (with this message), push to main. */
 void commit_file(struct world *w, const char *path, const char *bytes, const char *message);
 /* A bare repository "r.git" and a clone "w" of it with nothing in it. */

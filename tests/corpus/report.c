@@ -36,7 +36,8 @@ static void collect(struct report *r, const struct schema *schema, const void *o
 {
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct field *f = &schema->fields[i];
-		if (!field_is_set(f, object) || f->flags & (FIELD_NO_EFFECT | FIELD_NOT_OFFERED))
+		if (!field_is_set(f, object) ||
+		    f->flags & (FIELD_NO_EFFECT | FIELD_NOT_OFFERED | FIELD_DERIVED))
 			continue;
 		const char *path = arena_printf(&r->arena, "%s%s", prefix, f->name);
 		const char *below = arena_printf(&r->arena, "%s.", path);
@@ -98,7 +99,7 @@ static void report_file(struct report *r, const char *dir, const char *name, con
 		exit(EXIT_SYSTEM);
 	}
 	struct manifest_file *file = manifest_parse(name, buf_str(&bytes), bytes.len);
-	struct manifest_tree *tree = manifest_tree_build(&file, 1);
+	struct manifest_tree *tree = manifest_tree_build(&file, 1, NULL);
 	bool refused = file->diags.errors > 0;
 	r->files++;
 	r->refused += refused;

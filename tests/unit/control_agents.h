@@ -10,9 +10,12 @@ static inline void agent_register(struct world *w, struct agent *a)
 {
 	static struct wire_engine engines[] = {
 		{ .kind = ENGINE_PROCESS, .name = "process" },
-		{ .kind = ENGINE_CONTAINER, .name = "docker" },
+		{ .kind = ENGINE_CONTAINER, .name = "podman" },
 	};
-	static const char *capabilities[] = { CAPABILITY_LOG_DRIVER "journald" };
+	static const char *capabilities[] = { CAPABILITY_LOG_DRIVER "journald",
+					      CAPABILITY_DOCKER_ENVIRONMENT_FILES,
+					      CAPABILITY_DOCKER_FILES,
+					      CAPABILITY_DOCKER_MEMORY_LIMIT };
 	struct buf bytes = { 0 };
 	struct wire_registration r = {
 		.fleet = FLEET,
@@ -42,9 +45,14 @@ static inline void agent_register(struct world *w, struct agent *a)
 static inline void agent_report(struct world *w, struct agent *a)
 {
 	struct wire_task tasks[MAX_TASKS] = { 0 };
+	struct wire_container containers[MAX_TASKS] = { 0 };
 	for (uint32_t i = 0; i < a->task_count; i++) {
 		const struct agent_task *t = &a->tasks[i];
 		bool fails = a->fails && strcmp(a->fails, t->service) == 0;
+		bool pulls = a->pulls && t->container;
+		containers[i] =
+			(struct wire_container){ .name = "main",
+						 .image_digest = t->image[0] ? t->image : NULL };
 		tasks[i] = (struct wire_task){
 			.id = "0123456789abcdef0123456789abcdef",
 			.cluster = t->cluster,
@@ -53,9 +61,11 @@ static inline void agent_report(struct world *w, struct agent *a)
 			.revision = t->revision,
 			.target = t->target,
 			.deployment = t->deployment,
-			.last_status = fails ? TASK_PENDING : TASK_RUNNING,
+			.last_status = fails || pulls ? TASK_PENDING : TASK_RUNNING,
+			.containers = &containers[i],
+			.container_count = 1,
 			.desired_status = TASK_RUNNING,
-			.ready = !fails,
+			.ready = !fails && !pulls,
 			.failed = fails,
 			.engine = "process",
 		};
@@ -105,6 +115,13 @@ static inline void agent_obey(struct agent *a, const struct wire_desired *d)
 		snprintf(t->deployment, sizeof(t->deployment), "%s", want->deployment);
 		t->revision = want->revision;
 		t->target = want->target;
+		t->container = task_definition_engine(want->task_definition) == ENGINE_CONTAINER;
+		const char *image = want->images.len ? want->images.items[0].value : a->digest;
+		bool same = old && digest_equal(&old->target, &want->target);
+		snprintf(t->image, sizeof(t->image), "%s",
+			 same && old->image[0]	 ? old->image
+			 : t->container && image ? image
+						 : "");
 		if (!old)
 			a->starts++;
 		else if (!digest_equal(&old->target, &want->target))

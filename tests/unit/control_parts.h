@@ -42,6 +42,8 @@ struct agent_task {
 	char deployment[32];
 	uint32_t revision;
 	struct digest target;
+	char image[80]; /* digest that it runs by, by its desired document or its own finding */
+	bool container;
 };
 struct agent {
 	char name[32];
@@ -52,7 +54,9 @@ struct agent {
 	bool silent; /* neither beats nor acts */
 	bool slow;   /* beats, but does not act */
 	bool gone;
-	const char *fails; /* a service whose new tasks fail */
+	const char *fails;  /* a service whose new tasks fail */
+	const char *digest; /* what it finds where its desired document has none; NULL: nothing */
+	bool pulls;	    /* and does not come to an end with it */
 	struct agent_task tasks[MAX_TASKS];
 	uint32_t task_count;
 	uint32_t starts, replaced, stops; /* of tasks, counted by the agent */
@@ -196,7 +200,7 @@ static inline void draft_of(struct world *w, size_t index)
 static inline struct source_file source_file_of(struct arena *arena, const char *path,
 						const char *text)
 {
-	struct source_file f = { .path = path };
+	struct source_file f = { .path = path, .data = !manifest_path_wanted(path) };
 	if (text) {
 		struct digest digest = digest_of(text, strlen(text));
 		char *hex = arena_alloc(arena, DIGEST_HEX_LEN + 1);
@@ -206,6 +210,16 @@ static inline struct source_file source_file_of(struct arena *arena, const char 
 		f.len = strlen(text);
 	}
 	return f;
+}
+
+/* Leave out the bytes of what a tree had, as a source does. */
+static inline void leave_out(struct source_snapshot *s, const struct tree *had)
+{
+	for (size_t i = 0; i < s->file_count; i++)
+		for (size_t k = 0; k < had->count; k++)
+			if (strcmp(had->files[k].text,
+				   s->files[i].bytes ? s->files[i].bytes : "") == 0)
+				s->files[i].bytes = NULL;
 }
 
 static inline const char *text_in(const struct tree *t, const char *path)

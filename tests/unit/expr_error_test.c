@@ -289,10 +289,8 @@ static void corpus(void **state UNUSED)
 	const char *dir = getenv("CORPUS");
 	snprintf(path, sizeof(path), "%s/expressions.txt", dir && *dir ? dir : "../shared/corpus");
 	FILE *file = fopen(path, "re");
-	if (!file) { /* skip() would count as a failure for TAP's readers */
-		print_message("# skipped: there is no %s\n", path);
-		return;
-	}
+	if (!file)
+		skip();
 	char line[4096];
 	size_t count = 0;
 	while (fgets(line, sizeof(line), file)) {

@@ -114,7 +114,10 @@ static void fill_field(struct making *m, const struct field *f, void *object, in
 static void fill(struct making *m, const struct schema *schema, void *object, int depth)
 {
 	for (size_t i = 0; i < schema->count; i++)
-		if (schema->fields[i].flags & FIELD_REQUIRED || random_below(m, depth ? 3 : 2) == 0)
+		if (schema->fields[i].flags & FIELD_DERIVED)
+			continue;
+		else if (schema->fields[i].flags & FIELD_REQUIRED ||
+			 random_below(m, depth ? 3 : 2) == 0)
 			fill_field(m, &schema->fields[i], object, depth);
 }
 
@@ -152,8 +155,10 @@ static void mend_container(struct making *m, struct task_definition *td, uint32_
 	for (uint32_t i = 0; i < c->secrets.len; i++)
 		if (strncmp(c->secrets.items[i].value_from, "file:", 5) == 0)
 			c->secrets.items[i].value_from = "file:/etc/x";
-	for (uint32_t i = 0; i < c->files.len; i++)
+	for (uint32_t i = 0; i < c->files.len; i++) {
 		c->files.items[i].path = "/etc/x";
+		c->files.items[i].mode = "0440";
+	}
 	for (uint32_t i = 0; i < c->environment_files.len; i++)
 		c->environment_files.items[i].value = "x.env";
 	if (c->restart_policy)

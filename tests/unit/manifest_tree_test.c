@@ -18,7 +18,7 @@ static void build(const struct text_file *texts, size_t count, struct manifest_f
 {
 	for (size_t i = 0; i < count; i++)
 		files[i] = parse_text(texts[i].path, texts[i].text);
-	*tree = manifest_tree_build(files, count);
+	*tree = manifest_tree_build(files, count, NULL);
 }
 
 static void release(struct manifest_file **files, size_t count, struct manifest_tree *tree)
@@ -93,7 +93,7 @@ static void test_unreadable(void **state)
 			   "spec: {taskDefinition: x, dependsOn: [b]}\n"),
 		manifest_unreadable("t.yaml", "the file is larger than 1 MiB"),
 	};
-	struct manifest_tree *tree = manifest_tree_build(files, 2);
+	struct manifest_tree *tree = manifest_tree_build(files, 2, NULL);
 	struct buf text = { 0 };
 	diag_print(&text, &tree->diags);
 	assert_string_equal(buf_str(&text), "t.yaml: error: the file is larger than 1 MiB\n");
@@ -105,7 +105,7 @@ static void test_unreadable(void **state)
 static void test_empty(void **state)
 {
 	(void)state;
-	struct manifest_tree *tree = manifest_tree_build(NULL, 0);
+	struct manifest_tree *tree = manifest_tree_build(NULL, 0, NULL);
 	assert_true(tree->valid);
 	assert_int_equal(tree->service_count, 0);
 	assert_null(manifest_find_node(tree, "n"));
@@ -163,7 +163,7 @@ static void test_long_chain(void **state)
 			buf_adds(&text, "}\n");
 		}
 		struct manifest_file *file = manifest_parse("a.yaml", text.data, text.len);
-		struct manifest_tree *tree = manifest_tree_build(&file, 1);
+		struct manifest_tree *tree = manifest_tree_build(&file, 1, NULL);
 		assert_int_equal(tree->diags.errors, ring);
 		manifest_tree_free(tree);
 		manifest_file_free(file);

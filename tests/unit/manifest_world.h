@@ -34,7 +34,7 @@ UNUSED static struct manifest_file *parse_text(const char *path, const char *tex
 UNUSED static struct buf diagnose(struct manifest_file *file)
 {
 	struct buf out = { 0 };
-	struct manifest_tree *tree = manifest_tree_build(&file, 1);
+	struct manifest_tree *tree = manifest_tree_build(&file, 1, NULL);
 	diag_print(&out, &tree->diags);
 	assert_int_equal(tree->valid, tree->diags.errors == 0);
 	manifest_tree_free(tree);

@@ -192,6 +192,8 @@ static void add_section_text(struct buf *out, const struct section *section, con
 		 processes ? " processes |" : "", processes ? "---|" : "");
 	for (size_t i = 0; i < section->schema->count; i++) {
 		const struct field *f = &section->schema->fields[i];
+		if (f->flags & FIELD_DERIVED)
+			continue;
 		bool idle = section->kept || f->flags & (FIELD_NO_EFFECT | FIELD_NOT_OFFERED);
 		add_row(out, f, section);
 		if (f->of)

@@ -394,6 +394,79 @@ static void revisions_come_and_go(void **state UNUSED)
 	world_free(w);
 }
 
+/* --- pulling images --------------------------------------------------------------------------- */
+
+static struct world *pulling_world(uint32_t pulls, bool unresolved)
+{
+	struct world *w = world_new();
+	SERVICE(w, "web", .container = true, .pulls = pulls, .unresolved = unresolved,
+		.min_healthy = ZERO);
+	nodes(w, 5);
+	return w;
+}
+
+static void few_nodes_pull_at_a_time(void **state UNUSED)
+{
+	struct world *w = pulling_world(2, false);
+	assert_plan(w, "start web n01, start web n02");
+	assert_true(cell(w, "web", "n03").waiting);
+	assert_int_equal(counts(w).desired, 5);
+	assert_int_equal(counts(w).pending, 5);
+	seen(w, "web", "n01", PLAN_SEEN_PENDING);
+	assert_plan(w, "");
+	seen(w, "web", "n01", PLAN_SEEN_RUNNING); /* has its images */
+	assert_plan(w, "start web n03");
+	seen(w, "web", "n02", PLAN_SEEN_FAILED); /* nor does a failed one keep a place */
+	assert_plan(w, "start web n04");
+	NODE(w, "n03", .unreachable = true); /* nor one that vanished */
+	assert_plan(w, "start web n05");
+	all_ready(w);
+	NODE(w, "n03");
+	SERVICE(w, "web", .container = true, .pulls = 2, .min_healthy = ZERO, .revision = 2);
+	assert_plan(w, "update web n01 from 1, update web n02 from 1");
+	world_free(w);
+}
+
+static void the_first_node_resolves_the_images(void **state UNUSED)
+{
+	struct world *w = pulling_world(50, true);
+	assert_plan(w, "start web n01");
+	seen(w, "web", "n01", PLAN_SEEN_FAILED); /* its registry is away: another one may try */
+	assert_plan(w, "start web n02");
+	/* A better image is there: who pulls the old one need not come to an end first. */
+	SERVICE(w, "web", .container = true, .pulls = 50, .unresolved = true, .min_healthy = ZERO,
+		.revision = 2);
+	assert_plan(w, "update web n02 from 1 broken");
+	SERVICE(w, "web", .container = true, .pulls = 50, .min_healthy = ZERO, .revision = 2);
+	assert_plan(w, "update web n01 from 1 broken, start web n03, start web n04, "
+		       "start web n05");
+	world_free(w);
+}
+
+static void a_cluster_has_so_many_places_for_all_services(void **state UNUSED)
+{
+	struct world *w = pulling_world(2, false);
+	SERVICE(w, "log", .container = true, .pulls = 2);
+	SERVICE(w, "proc", .priority = -1); /* pulls nothing */
+	NODE(w, "x1", .cluster = "other");
+	SERVICE(w, "other", .cluster = "other", .container = true, .pulls = 1);
+	assert_plan(w, "start log n01, start proc n01, start log n02, start proc n02, "
+		       "start proc n03, start proc n04, start proc n05, start other x1");
+	seen(w, "log", "n02", PLAN_SEEN_READY);
+	assert_plan(w, "start log n03");
+	seen(w, "log", "n01", PLAN_SEEN_READY);
+	seen(w, "log", "n03", PLAN_SEEN_READY);
+	assert_plan(w, "start log n04, start log n05");
+	all_ready(w);
+	assert_plan(w, "start web n01, start web n02");
+	NODE(w, "n01", .cluster = "other"); /* takes its place along, and leaves one free */
+	assert_plan(w, "stop log n01 OtherCluster, stop web n01 OtherCluster, "
+		       "start other n01, stop proc n01 OtherCluster, start web n03");
+	planner_node_remove(w->planner, nid(w, "n02"));
+	assert_plan(w, "start web n04");
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +488,9 @@ int main(void)
 		cmocka_unit_test(a_put_that_failed_is_planned_again),
 		cmocka_unit_test(counts_are_those_of_ecs_and_more),
 		cmocka_unit_test(revisions_come_and_go),
+		cmocka_unit_test(few_nodes_pull_at_a_time),
+		cmocka_unit_test(the_first_node_resolves_the_images),
+		cmocka_unit_test(a_cluster_has_so_many_places_for_all_services),
 	};
 	return cmocka_run_group_tests_name("plan_admit", tests, NULL, NULL);
 }

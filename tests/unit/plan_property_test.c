@@ -146,7 +146,10 @@ static void change_service(struct sim *sim, int s, uint32_t what, uint32_t x)
 	case 3: service->suspend = x % 4 == 0; break;
 	case 4: service->removing = x % 4 == 0; break;
 	case 5: service->stalled = x % 4 == 0; break;
-	case 6: service->priority = (int)(x % 3) - 1; break;
+	case 6:
+		service->priority = (int)(x % 3) - 1;
+		service->unresolved = sim->pulls && x % 2 == 0;
+		break;
 	case 7: service->min_healthy = x % 4 ? 10 + 30 * (int)(x % 4) : ZERO; break;
 	case 8:
 		if (!asks_group)
@@ -236,6 +239,12 @@ static void every_step_is_safe_and_all_comes_to_rest(void **state UNUSED)
 		sim.dynamic = seed % 4 == 0 && sim.service_count > 1;
 		if (sim.dynamic)
 			sim.services[sim.service_count - 1].constraint = "task:group == service:s0";
+		sim.pulls = seed % 5 < 2;
+		for (int s = 0; sim.pulls && s < sim.service_count; s++) {
+			sim.services[s].pulls = 1 + seed % 3;
+			sim.services[s].container = true;
+			sim.services[s].unresolved = seed % 2;
+		}
 		live(&sim, true);
 		calm_down(&sim);
 		check_converged(&sim);

@@ -37,6 +37,7 @@ struct sim {
 	uint64_t seed, random;
 	int step, node_count, service_count;
 	bool tight;	/* memory and ports are short */
+	bool pulls;	/* all services pull images */
 	bool dynamic;	/* the last service asks for the group of the first */
 	bool bad_first; /* no task of s0 ever comes up */
 	struct svc services[SIM_SERVICES];
@@ -207,6 +208,40 @@ static inline void check_budget(const struct sim *sim, int s, bool slot)
 			 budget);
 }
 
+/* --- pulling images --------------------------------------------------------------------------- */
+
+static inline bool pulling(const struct sim *sim, int s, int n)
+{
+	const struct sim_cell *c = &sim->cells[s][n];
+	const struct sim_node *node = &sim->nodes[n];
+	return sim->services[s].pulls && c->assigned && node->reachable &&
+	       node->state != NODE_INACTIVE &&
+	       !(node->observed && c->told_seen == PLAN_SEEN_FAILED) &&
+	       !(alive(sim, s, n) && c->told_running == c->assigned);
+}
+
+static inline bool node_pulls(const struct sim *sim, int n)
+{
+	bool any = false;
+	for (int s = 0; s < sim->service_count; s++)
+		any |= pulling(sim, s, n);
+	return any;
+}
+
+/* `begun` cells began to pull: then no more may than are allowed. */
+static inline void check_pulls(const struct sim *sim, int s, int begun)
+{
+	int nodes = 0, cells = 0, limit = (int)sim->services[s].pulls;
+	for (int n = 0; n < sim->node_count; n++) {
+		nodes += node_pulls(sim, n);
+		cells += pulling(sim, s, n);
+	}
+	if (limit && begun && nodes > limit)
+		sim_fail(sim, "%d nodes pull", nodes);
+	if (limit && begun && sim->services[s].unresolved && cells > 1)
+		sim_fail(sim, "%d nodes pull %s unresolved", cells, service_names[s]);
+}
+
 /* --- planning -------------------------------------------------------------------------------- */
 
 static inline int index_of(const char *name)
@@ -254,13 +289,16 @@ static inline size_t sim_plan(struct sim *sim)
 	struct plan_result result;
 	enum price price[SIM_SERVICES] = { PRICE_NONE };
 	bool put[SIM_NODES] = { 0 };
+	int begun[SIM_SERVICES] = { 0 };
 	planner_run(w->planner, w->now_ms, &w->arena, &result);
 	buf_reset(&sim->changes);
 	for (size_t i = 0; i < result.change_count; i++) {
 		const struct plan_change *change = &result.changes[i];
 		int s = index_of(planner_service(w->planner, change->service)->name),
 		    n = index_of(planner_node(w->planner, change->node)->name);
+		bool pulled = pulling(sim, s, n);
 		enum price one = sim_apply(sim, change, s, n);
+		begun[s] += !pulled && pulling(sim, s, n);
 		price[s] = one > price[s] ? one : price[s];
 		put[n] = true;
 		write_change(w->planner, change, &sim->changes);
@@ -278,6 +316,8 @@ static inline size_t sim_plan(struct sim *sim)
 	for (int s = 0; s < sim->service_count; s++)
 		if (price[s] != PRICE_NONE)
 			check_budget(sim, s, price[s] == PRICE_SLOT);
+	for (int s = 0; s < sim->service_count; s++)
+		check_pulls(sim, s, begun[s]);
 	for (size_t i = 0; i < result.change_count; i++)
 		if (result.changes[i].kind == PLAN_START)
 			check_room(

@@ -31,7 +31,8 @@ struct svc {
 	int priority, revision, min_healthy;  /* 0, 1, 90 */
 	uint32_t cpu, memory, bytes;
 	uint16_t port, udp_port; /* none */
-	bool container, suspend, stalled, removing;
+	uint32_t pulls;		 /* max_parallel_pulls */
+	bool container, suspend, stalled, removing, unresolved;
 };
 
 struct nod {
@@ -118,6 +119,8 @@ static inline plan_service_id tell_service(struct world *w, struct svc s)
 				       : s.min_healthy	     ? (uint32_t)s.min_healthy
 							     : 90,
 		.monitor_ms = MONITOR_MS,
+		.max_parallel_pulls = s.pulls,
+		.images_unresolved = s.unresolved,
 		.suspend = s.suspend,
 		.stalled = s.stalled,
 		.removing = s.removing,

@@ -461,7 +461,7 @@ static void test_plans(void **state)
 		buf_adds(&text, rows[i].to);
 		buf_adds(&text, at + strlen(rows[i].from));
 		struct manifest_file *file = manifest_parse("fleet.yaml", text.data, text.len);
-		struct manifest_tree *tree = manifest_tree_build(&file, 1);
+		struct manifest_tree *tree = manifest_tree_build(&file, 1, NULL);
 		assert_true(tree->valid);
 		struct rebuilt r;
 		rebuild(&r, c, &arena);

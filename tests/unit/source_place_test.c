@@ -29,6 +29,8 @@ static void test_places(void **state)
 		  "source 'git@[host:22]:fleet' is to be written as ssh://[USER@]HOST:PORT/PATH" },
 		{ "gopher://h/x", "source 'gopher://h/x' is of an unknown kind: https, http, ssh, "
 				  "git and file are known" },
+		{ "ftp://u:secret@h/x", "source 'ftp://u:***@h/x' is of an unknown kind: https, "
+					"http, ssh, git and file are known" },
 		{ ":fleet", "source ':fleet' names no host" },
 		{ "ssh://git@h/x", "ssh user=git host=h port=0 ssh://git@h/x" },
 		{ "ssh://git@h:2222/x", "ssh user=git host=h port=2222 ssh://git@h:2222/x" },

@@ -140,7 +140,10 @@ static void run_prepare(struct job *job)
 	struct action *action = (struct action *)job;
 	struct record_writer w = { 0 };
 	struct compose compose = compose_of(action, NULL);
-	action->ok = compose_record(&compose, &w, &action->err) &&
+	char **secrets;
+	action->ok = compose_secrets(compose.task->task_definition, &action->arena, &secrets,
+				     &action->err) &&
+		     compose_record(&compose, &w, &action->err) &&
 		     check_with_shim(action->engine->shim, &w, &action->err);
 	free(w.data);
 }
@@ -171,7 +174,9 @@ static void run_start(struct job *job)
 			       .shim = engine->shim,
 			       .id = action->task->id,
 			       .title = action->desired.service };
-	action->ok = compose_record(&compose, &w, &action->err);
+	action->ok = compose_secrets(compose.task->task_definition, &action->arena, &start.env,
+				     &action->err) &&
+		     compose_record(&compose, &w, &action->err);
 	if (action->ok) {
 		action->ok = start_shim(&start, &w, &action->err);
 		action->pid = start.pid;
@@ -181,6 +186,8 @@ static void run_start(struct job *job)
 		if (!action->ok && action->err.code != EEXIST)
 			task_unlink(engine->tasks_dir, action->task->id);
 	}
+	if (!action->ok && action->err.code != EEXIST)
+		engine_files_remove(&PROCESS_FILES(engine), action->task->id);
 	free(w.data);
 }
 
@@ -311,6 +318,7 @@ static void run_remove(struct job *job)
 	struct action *action = (struct action *)job;
 	if (!action->task->fileless)
 		task_unlink(action->engine->tasks_dir, action->task->id);
+	engine_files_remove(&PROCESS_FILES(action->engine), action->task->id);
 	remove_cgroups(action->task);
 }
 

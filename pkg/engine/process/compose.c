@@ -61,6 +61,9 @@ static struct map *environment_of(const struct compose *in, const struct contain
 				      known));
 	set_all(arena, env, in->environment);
 	set(arena, env, "MUSTER_TASK", in->id);
+	if (in->id && c->files.len)
+		set(arena, env, "MUSTER_FILES",
+		    engine_files_dir(arena, &PROCESS_FILES(in), in->id, c->name));
 	map_free(known);
 	return env;
 }
@@ -177,7 +180,8 @@ static bool put_container(struct record_writer *w, const struct compose *in,
 		if (!put_ulimit(w, &c->ulimits.items[i], err))
 			return false;
 	if (!user_resolve(c->user, arena, &user, err) || !put_depends(w, c, arena, err) ||
-	    (in->id && !put_logs(w, in, c->name, arena, err)))
+	    (in->id && (!put_logs(w, in, c->name, arena, err) ||
+			!engine_files_write(&PROCESS_FILES(in), in->id, c, err))))
 		return false;
 	put_user(w, &user);
 	struct map *env = environment_of(in, c, &user, arena);
@@ -187,6 +191,26 @@ static bool put_container(struct record_writer *w, const struct compose *in,
 	put_environment(w, env, arena);
 	map_free(env);
 	return ok;
+}
+
+bool compose_secrets(const struct task_definition *td, struct arena *arena, char ***env,
+		     struct err *err)
+{
+	uint32_t max = 1, count = 0;
+	for (uint32_t i = 0; i < td->container_definitions.len; i++)
+		max += td->container_definitions.items[i].secrets.len;
+	*env = ARENA_ARRAY(arena, char *, max);
+	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
+		const struct container_definition *c = &td->container_definitions.items[i];
+		for (uint32_t k = 0; k < c->secrets.len; k++) {
+			const char *value;
+			if (!engine_secret_read(&c->secrets.items[k], arena, &value, err))
+				return false;
+			(*env)[count++] = arena_printf(arena, SHIM_SECRET_PREFIX "%s.%s=%s",
+						       c->name, c->secrets.items[k].name, value);
+		}
+	}
+	return true;
 }
 
 /* --- the task ----------------------------------------------------------------------------------
@@ -220,7 +244,8 @@ static bool put_all(struct record_writer *w, const struct compose *in, struct ar
 	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
 		const struct container_definition *c = &td->container_definitions.items[i];
 		if (!put_container(w, in, c, &groups[i], arena, err)) {
-			err_wrap(err, "CannotStartContainerError: container %s", c->name);
+			if (strncmp(err->text, "ResourceInitializationError", 27) != 0)
+				err_wrap(err, "CannotStartContainerError: container %s", c->name);
 			return false;
 		}
 	}

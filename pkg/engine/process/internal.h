@@ -19,6 +19,8 @@
 #define LEFTOVER_RETRY_MS 1000
 #define LOG_MAX_BYTES	  (10 << 20)
 #define LOG_FILES	  3
+/* Where the `files` of tasks are, of anything with a state_dir. */
+#define PROCESS_FILES(in) ((struct engine_files){ (in)->state_dir, "process" })
 #define DEFAULT_PATH	  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* --- jobs.c ----------------------------------------------------------------------------------- */
@@ -49,6 +51,10 @@ struct compose {
 bool compose_record(const struct compose *in, struct record_writer *w, struct err *err);
 /* Remove the cgroups that were made for it. */
 void compose_undo(const struct record_writer *w);
+/* The secrets of all containers as the shim takes them: SHIM_SECRET_PREFIX "CONTAINER.NAME=VALUE",
+ * NULL-terminated. They are in no record. False: err is why, in ECS's form. */
+bool compose_secrets(const struct task_definition *td, struct arena *arena, char ***env,
+		     struct err *err);
 void record_grow(struct record_writer *w, size_t need); /* .grow with xrealloc() */
 
 /* user.c */
@@ -152,7 +158,8 @@ bool leftovers_kill(const char *id, const char *const *cgroups, uint32_t cgroup_
 
 struct start {
 	const char *tasks_dir, *shim, *id, *title;
-	pid_t pid; /* out: of the shim, our child */
+	char **env; /* compose_secrets() */
+	pid_t pid;  /* out: of the shim, our child */
 };
 /* Lock, FIFO, record, shim. err->code EEXIST: there is such a task. On failure nothing runs, but
  * files may be there. */

@@ -189,6 +189,12 @@ static struct cgroups *open_cgroups(const struct process_engine *engine)
 	return cgroups;
 }
 
+static bool is_task(void *arg, const char *id)
+{
+	const struct process_engine *engine = arg;
+	return map_get(engine->tasks, id) != NULL;
+}
+
 static bool start_up(struct process_engine *engine, struct err *err)
 {
 	if (access(engine->shim, X_OK) < 0)
@@ -226,6 +232,7 @@ static bool process_open(const struct engine_options *options, void **self, stru
 		return false;
 	}
 	repeat_stops(engine);
+	engine_files_sweep(&PROCESS_FILES(engine), is_task, engine);
 	*self = engine;
 	return true;
 }
@@ -248,8 +255,10 @@ static bool process_facts(void *self, struct arena *arena, struct engine_facts *
 	} rows[] = {
 		{ CAPABILITY_DEPENDS_ON, true },
 		{ CAPABILITY_CPU_LIMIT, engine->can[CGROUP_CPU] },
+		{ CAPABILITY_FILES, true },
 		{ CAPABILITY_MEMORY_LIMIT, engine->can[CGROUP_MEMORY] },
 		{ CAPABILITY_PIDS_LIMIT, engine->can[CGROUP_PIDS] },
+		{ CAPABILITY_SECRETS, true },
 		{ CAPABILITY_USER, engine_can_switch_users() },
 	};
 	(void)err;

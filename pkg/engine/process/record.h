@@ -42,6 +42,10 @@
 #define SHIM_CTL_FD   4
 #define SHIM_CHECK_FD 3 /* muster-shim --check: the record to be tried */
 
+/* Secrets are in no record: the shim has them in its environment, SHIM_SECRET_PREFIX
+ * "CONTAINER.NAME=VALUE", and gives each container its own. */
+#define SHIM_SECRET_PREFIX "muster."
+
 /*
  * Write into data[cap]. When that is full, grow() is to make room for `need` bytes; without it the
  * rest is left out, and record_end() says so.

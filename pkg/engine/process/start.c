@@ -93,9 +93,10 @@ static bool write_record(const struct start *start, const struct record_writer *
 	return true;
 }
 
-/* A clean start: nothing of ours but the descriptors that the actions name, no environment. */
-static bool spawn_shim(const char *shim, char **argv, posix_spawn_file_actions_t *actions,
-		       pid_t *pid, struct err *err)
+/* A clean start: nothing of ours but the descriptors that the actions name, and of the environment
+ * the task's secrets alone. */
+static bool spawn_shim(const char *shim, char **argv, char **env,
+		       posix_spawn_file_actions_t *actions, pid_t *pid, struct err *err)
 {
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -107,7 +108,7 @@ static bool spawn_shim(const char *shim, char **argv, posix_spawn_file_actions_t
 						POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	int rc = posix_spawn(pid, shim, actions, &attr, argv, no_env);
+	int rc = posix_spawn(pid, shim, actions, &attr, argv, env ? env : no_env);
 	posix_spawnattr_destroy(&attr);
 	return rc == 0 || err_set(err, rc, "CannotStartContainerError: run '%s'", shim);
 }
@@ -122,7 +123,7 @@ static bool spawn_task(struct start *start, int lock, int fifo, struct err *err)
 	posix_spawn_file_actions_adddup2(&actions, lock, SHIM_LOCK_FD);
 	posix_spawn_file_actions_adddup2(&actions, fifo, SHIM_CTL_FD);
 	posix_spawn_file_actions_addchdir_np(&actions, start->tasks_dir);
-	bool ok = spawn_shim(start->shim, argv, &actions, &start->pid, err);
+	bool ok = spawn_shim(start->shim, argv, start->env, &actions, &start->pid, err);
 	posix_spawn_file_actions_destroy(&actions);
 	return ok;
 }
@@ -192,7 +193,7 @@ bool check_with_shim(const char *shim, const struct record_writer *record, struc
 	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, fd, SHIM_CHECK_FD);
-	bool ok = spawn_shim(shim, argv, &actions, &pid, err);
+	bool ok = spawn_shim(shim, argv, NULL, &actions, &pid, err);
 	posix_spawn_file_actions_destroy(&actions);
 	close_fd(&out);
 	return ok && check_result(in, pid, err);
