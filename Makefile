@@ -21,7 +21,7 @@ endif
 # What a user adds (EXTRA_CFLAGS=-Werror) comes last.
 CFLAGS = $(STD) $(WARN) $(HARDEN) $(OPT) -Ipkg -MMD -MP $(EXTRA_CFLAGS)
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS = -lyaml -ljansson -lpcre2-8 -lcrypto -luv
+LIBS = -lyaml -ljansson -lpcre2-8 -lcrypto -luv -lcurl
 
 # The modules, bottom to top, and the archive of each.
 MODULES := $(shell sed -n 's/^\(core\|shell\) //p' pkg/LAYERS)
@@ -41,6 +41,7 @@ all: $(BINARIES) $(ARCHIVES) check-layers check-purity
 help:
 	@echo 'make                  build everything below $(B)/, check layers and purity'
 	@echo 'make test             set up what is missing, build, run all tests'
+	@echo 'make test-engines      tests against real Podman and Docker, as root; installs them if missing'
 	@echo 'make demo             the whole story on this machine, about 30 seconds (KEEP=1 leaves it up)'
 	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
 	@echo 'make corpus           what is done with each field of ECS documents: CORPUS=DIR'
@@ -117,6 +118,13 @@ test: deps
 run-tests: all $(UNIT) $(CONTRACT) test-helpers
 	@B=$(abspath $(B)) tests/run $(TESTS)
 
+# With Podman, Docker and a registry; as root.
+test-engines: deps
+	@tests/setup/engine-deps
+	@$(MAKE) --no-print-directory -j$(JOBS) run-test-engines
+run-test-engines: all test-helpers
+	@B=$(abspath $(B)) tests/run $(sort $(wildcard tests/engines/*.t))
+
 # Programs that end-to-end tests need: tests/helpers/NAME.c, static so that they start fast.
 HELPERS := $(patsubst tests/helpers/%.c,$(B)/tests/helpers/%,$(wildcard tests/helpers/*.c))
 $(B)/tests/helpers/%: tests/helpers/%.c
@@ -168,8 +176,8 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all help test run-tests asan lint bench run-bench demo deps corpus install clean check-layers \
-	check-purity test-helpers
+.PHONY: all help test run-tests test-engines run-test-engines asan lint bench run-bench demo deps corpus \
+	install clean check-layers check-purity test-helpers
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -12,12 +12,12 @@
 
 #include "engine/engine.h"
 #include "loop/loop.h"
+#include "node/claim.h"
 #include "node/node.h"
 #include "store/store.h"
 #include "watch/watch.h"
 
 #define BEAT_MS		 10000 /* give or take a fifth */
-#define TAKE_OVER_MS	 30000 /* silence after which another instance's record is taken over */
 #define STORE_RETRY_MS	 2000
 #define OBSERVED_LATE_MS 20 /* what is not urgent is put together with what follows this soon */
 #define STATUS_SETTLE_MS                                                                           \
@@ -47,7 +47,7 @@ enum claim_state {
 	CLAIM_WAITING, /* another instance or boot holds the record: is it silent? */
 	CLAIM_TAKING,  /* the record is ours by right, and being written */
 	CLAIM_HELD,    /* the record is ours */
-	CLAIM_LOST,    /* another session took it: hands off */
+	CLAIM_LOST,    /* it is another agent's, or we have left: hands off */
 };
 
 struct agent {
@@ -99,9 +99,9 @@ struct agent {
 	struct buf registration_bytes; /* as last read or put: the old value of the next CAS */
 	bool registration_pending, registration_dirty;
 	int64_t registered_at_ms;
-	uint64_t claim_beat;
-	bool claim_beat_known;
-	int64_t claim_since_ms;
+	enum node_holder holder; /* of the record as last read */
+	struct node_silence silence;
+	const char *conflict; /* why the name is not ours: condition NameConflict; NULL */
 
 	/* Facts and attributes. */
 	struct arena facts_arena, attributes_arena;

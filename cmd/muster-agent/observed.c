@@ -15,9 +15,18 @@ uint32_t agent_conditions(const struct agent *a, struct arena *arena, struct wir
 		{ "DiskFull", "True", "NoSpace", "nothing new is started until there is space" },
 		{ "AttributesStale", "True", "Unreadable",
 		  "the attributes directory cannot be read; the last values stay" },
+		{ "NameConflict", "True", "NameTaken", a->conflict },
+		{ "NameConflict", "Unknown", "WaitingForSilence",
+		  "another instance or boot is registered under this name; its record is taken "
+		  "over when it has not beaten for 30 s" },
 	};
-	const bool holds[] = { a->store_text != NULL, a->other_fleet, a->desired_why != NULL,
-			       a->disk_full, a->attributes_stale };
+	const bool holds[] = { a->store_text != NULL,
+			       a->other_fleet,
+			       a->desired_why != NULL,
+			       a->disk_full,
+			       a->attributes_stale,
+			       a->conflict != NULL,
+			       a->claim == CLAIM_WAITING && !a->conflict };
 	struct wire_condition *conditions =
 		ARENA_ARRAY(arena, struct wire_condition, ARRAY_LEN(rows));
 	uint32_t count = 0;

@@ -10,7 +10,7 @@
 #define EARLY_BEAT_MS 1000
 
 static void open_store(void *arg);
-static void claim(struct agent *a);
+static void claim(void *arg);
 
 /* --- the store is there, or is not
  * --------------------------------------------------------------------- */
@@ -24,7 +24,8 @@ void agent_store_failed(struct agent *a, const struct err *err)
 	a->store_text = xstrdup(err->text);
 	a->store_ok = false;
 	if (a->claim == CLAIM_WAITING || a->claim == CLAIM_TAKING)
-		a->claim = CLAIM_NONE; /* what could not be heard was no silence */
+		a->claim = CLAIM_NONE;
+	a->silence = (struct node_silence){ 0 }; /* what could not be heard was no silence */
 	timer_clear(a->claim_timer);
 	timer_set(a->reopen_timer, STORE_RETRY_MS);
 	agent_observed_changed(a, false);
@@ -50,15 +51,6 @@ static void schedule_beat(struct agent *a)
 	random_id(random);
 	int64_t part = strtol((char[]){ random[0], random[1], 0 }, NULL, 16);
 	timer_set(a->beat_timer, BEAT_MS - BEAT_MS / 5 + part * (BEAT_MS * 2 / 5) / 255);
-}
-
-static void lost(struct agent *a, const char *why)
-{
-	log_error("this node's name is taken; nothing is touched", "node", a->options.node, "why",
-		  why);
-	a->claim = CLAIM_LOST;
-	a->exit_code = EXIT_SYSTEM;
-	loop_stop(a->loop);
 }
 
 static void beaten(void *arg, const struct store_answer *answer)
@@ -141,39 +133,25 @@ void agent_register(struct agent *a)
 /* --- whose record is it?
  * ------------------------------------------------------------------------------- */
 
-static void claim_beats(void *arg, const struct store_answer *answer)
+static void told(void *arg, const struct store_answer *answer)
 {
 	struct agent *a = arg;
-	if (!answer->ok) {
-		agent_store_failed(a, &answer->err);
-		return;
-	}
-	if (a->claim != CLAIM_WAITING)
-		return;
-	uint64_t now = 0;
-	for (size_t i = 0; i < answer->entries->count; i++)
-		if (strcmp(answer->entries->items[i].key, a->options.node) == 0)
-			now = answer->entries->items[i].beat;
-	if (!a->claim_beat_known) {
-		a->claim_beat_known = true;
-		a->claim_beat = now;
-	} else if (a->claim_beat != now) {
-		lost(a, "another machine with this name beats");
-		return;
-	}
-	if (clock_boot_ms() - a->claim_since_ms >= TAKE_OVER_MS) {
-		log_info("the node's old record is silent; taking it over", "node",
-			 a->options.node);
-		swap_record(a);
-		return;
-	}
-	timer_set(a->claim_timer, STORE_RETRY_MS);
+	if (!answer->ok)
+		log_warn("the controller could not be told of it", "reason", answer->err.text);
+	loop_stop(a->loop);
 }
 
-static void claim_wait(void *arg)
+/* The name is another agent's: hands off. Its documents and our tasks stay as they are; that there
+ * are two is said in the log, in our own status, and to the controller by a beat apart. */
+static void lose_name(struct agent *a, const char *why)
 {
-	struct agent *a = arg;
-	store_beats(a->store, claim_beats, a);
+	log_error("this node's name is taken; nothing is touched", "node", a->options.node, "why",
+		  why);
+	a->conflict = why;
+	agent_status_write(a);
+	a->claim = CLAIM_LOST;
+	a->exit_code = EXIT_SYSTEM;
+	store_beat(a->store, arena_printf(&a->arena, "%s" STORE_SECOND, a->options.node), told, a);
 }
 
 static void wait_for_silence(struct agent *a)
@@ -182,75 +160,93 @@ static void wait_for_silence(struct agent *a)
 		log_info("the name is registered by another instance or boot; waiting for silence",
 			 "node", a->options.node);
 		a->claim = CLAIM_WAITING;
-		a->claim_since_ms = clock_boot_ms();
-		a->claim_beat_known = false;
+		agent_observed_changed(a, false);
 	}
-	claim_wait(a);
-}
-
-/* Whose the record is. */
-enum holder { HOLDER_NONE, HOLDER_US, HOLDER_EARLIER_BOOT, HOLDER_OTHER_SESSION, HOLDER_OTHER };
-
-static enum holder holder_of(const struct agent *a, const struct wire_registration *record)
-{
-	if (strcmp(record->instance, a->instance) != 0)
-		return HOLDER_OTHER;
-	if (strcmp(record->boot_id, a->boot_id) != 0)
-		return HOLDER_EARLIER_BOOT;
-	return strcmp(record->session, a->session) == 0 ? HOLDER_US : HOLDER_OTHER_SESSION;
-}
-
-/* While we do not hold the name: of what the record says. */
-static void claim_name(struct agent *a, enum holder holder)
-{
-	bool same_boot = holder == HOLDER_US || holder == HOLDER_OTHER_SESSION;
-	if (a->leaving && (same_boot || holder == HOLDER_EARLIER_BOOT || holder == HOLDER_NONE)) {
-		a->claim = CLAIM_HELD; /* enough to take the documents away */
+	timer_set(a->claim_timer, NODE_CLAIM_LOOK_MS);
+	if (a->leaving)
 		agent_step_soon(a);
-	} else if (holder != HOLDER_NONE && !same_boot) {
-		wait_for_silence(a);
-		if (a->leaving)
-			agent_step_soon(a);
-	} else {
+}
+
+static void take_name(struct agent *a, bool after_silence)
+{
+	bool ours = a->holder == NODE_HOLDER_US || a->holder == NODE_HOLDER_OTHER_SESSION;
+	if (after_silence) {
+		log_info("the node's old record is silent; taking it over", "node",
+			 a->options.node);
+		a->claim = CLAIM_NONE; /* waits no more */
+	} else if (a->claim != CLAIM_HELD && (ours || a->highest > 0)) {
 		/* Where we were before, whoever sees us registered can read at once what we run and
 		 * how far we are. */
-		if (same_boot || a->highest > 0) {
-			a->claim = CLAIM_TAKING;
-			agent_observed_put(a);
-		}
+		a->claim = CLAIM_TAKING;
+		agent_observed_put(a);
+	}
+	swap_record(a);
+}
+
+static void keep_name(struct agent *a)
+{
+	if (a->claim != CLAIM_HELD) { /* enough to take the documents away */
+		a->claim = CLAIM_HELD;
+		agent_step_soon(a);
+	} else if (a->registration_dirty && !a->leaving) {
 		swap_record(a);
 	}
 }
 
-/* While we hold it: is it still so? */
-static void check_name(struct agent *a, enum holder holder)
+static void claim_beats(void *arg, const struct store_answer *answer);
+
+static void decide(struct agent *a, bool heard, uint64_t beat)
 {
-	if (a->leaving) /* perhaps it was never written anew */
-		return;
-	switch (holder) {
-	case HOLDER_US:
-		if (a->registration_dirty)
-			swap_record(a);
-		break;
-	case HOLDER_NONE: swap_record(a); break;
-	case HOLDER_OTHER_SESSION:
-		lost(a, "another agent with this node's state has registered");
-		break;
-	case HOLDER_EARLIER_BOOT:
-	case HOLDER_OTHER: lost(a, "another machine has registered with this name"); break;
+	const char *why = NULL;
+	const struct buf *record = &a->registration_bytes;
+	const struct node_claim_input input = {
+		.held = a->claim == CLAIM_HELD,
+		.leaving = a->leaving,
+		.holder = a->holder,
+		.record = digest_of(buf_str(record), record->len),
+		.heard = heard,
+		.beat = beat,
+		.now_ms = clock_boot_ms(),
+	};
+	switch (node_claim(&a->silence, &input, &why)) {
+	case NODE_CLAIM_KEEP: keep_name(a); break;
+	case NODE_CLAIM_TAKE: take_name(a, heard); break;
+	case NODE_CLAIM_LISTEN: store_beats(a->store, claim_beats, a); break;
+	case NODE_CLAIM_WAIT: wait_for_silence(a); break;
+	case NODE_CLAIM_CONFLICT: lose_name(a, why); break;
 	}
+}
+
+static bool may_claim(const struct agent *a)
+{
+	return !a->registration_pending && a->claim != CLAIM_LOST && !a->leave_started;
+}
+
+static void claim_beats(void *arg, const struct store_answer *answer)
+{
+	struct agent *a = arg;
+	if (!answer->ok) {
+		agent_store_failed(a, &answer->err);
+		return;
+	}
+	if (!may_claim(a) || a->claim == CLAIM_HELD)
+		return;
+	uint64_t beat = 0;
+	for (size_t i = 0; i < answer->entries->count; i++)
+		if (strcmp(answer->entries->items[i].key, a->options.node) == 0)
+			beat = answer->entries->items[i].beat;
+	decide(a, true, beat);
 }
 
 static void claim_read(void *arg, const struct store_answer *answer)
 {
 	struct agent *a = arg;
 	struct arena scratch;
-	struct err err;
 	if (!answer->ok) {
 		agent_store_failed(a, &answer->err);
 		return;
 	}
-	if (a->registration_pending || a->claim == CLAIM_LOST || a->leave_started)
+	if (!may_claim(a))
 		return;
 	buf_reset(&a->registration_bytes);
 	if (answer->found)
@@ -259,24 +255,22 @@ static void claim_read(void *arg, const struct store_answer *answer)
 	struct wire_registration record = { 0 };
 	bool read = answer->found &&
 		    wire_decode_registration(answer->bytes, answer->len, a->fleet, a->options.node,
-					     &scratch, &record, &err) == WIRE_OK;
-	/* One that does not read was ours while we hold the name, and may be anyone's before. */
-	enum holder holder = read				       ? holder_of(a, &record)
-			     : answer->found && a->claim != CLAIM_HELD ? HOLDER_OTHER
-								       : HOLDER_NONE;
-	bool ours = read && holder != HOLDER_OTHER;
+					     &scratch, &record, NULL) == WIRE_OK;
+	const struct wire_registration us = { .instance = a->instance,
+					      .boot_id = a->boot_id,
+					      .session = a->session };
+	a->holder = node_holder_of(&us, answer->found, read ? &record : NULL);
+	bool ours = read && a->holder != NODE_HOLDER_OTHER;
 	if (ours || !a->registered_at_ms)
 		a->registered_at_ms = ours ? record.registered_at_ms : clock_unix_ms();
-	if (a->claim == CLAIM_HELD)
-		check_name(a, holder);
-	else
-		claim_name(a, holder);
 	arena_release(&scratch);
+	decide(a, false, 0);
 }
 
-static void claim(struct agent *a)
+static void claim(void *arg)
 {
-	if (!a->registration_pending && a->claim != CLAIM_LOST && !a->leave_started)
+	struct agent *a = arg;
+	if (may_claim(a))
 		store_get(a->store, a->node_key, claim_read, a);
 }
 
@@ -378,7 +372,7 @@ bool agent_store_start(struct agent *a, struct err *err)
 	a->reopen_timer = timer_new(a->loop, open_store, a);
 	a->relist_timer = timer_new(a->loop, look_again, a);
 	a->beat_timer = timer_new(a->loop, beat, a);
-	a->claim_timer = timer_new(a->loop, claim_wait, a);
+	a->claim_timer = timer_new(a->loop, claim, a);
 	a->leave_timer = timer_new(a->loop, agent_leave_tick, a);
 	a->store = store_new(a->loop, NULL, a->options.store, STORE_AGENT,
 			     a->fleet[0] ? a->fleet : NULL, err);

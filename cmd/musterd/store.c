@@ -96,13 +96,21 @@ static int64_t beats_pause(const struct musterd *d)
 	return early ? BEATS_EARLY_MS : BEATS_SCAN_MS;
 }
 
+static void tell_beat(struct musterd *d, const struct store_entry *entry)
+{
+	char node[NAME_MAX_LEN + 1];
+	if (store_is_second(entry->key, node))
+		control_second_beat(d->control, node, entry->beat, clock_monotonic_ms());
+	else
+		control_beat(d->control, entry->key, entry->beat, clock_monotonic_ms());
+}
+
 static void tell_beats(void *arg, const struct store_answer *answer)
 {
 	struct musterd *d = arg;
 	if (answer->ok)
 		for (size_t i = 0; i < answer->entries->count; i++)
-			control_beat(d->control, answer->entries->items[i].key,
-				     answer->entries->items[i].beat, clock_monotonic_ms());
+			tell_beat(d, &answer->entries->items[i]);
 	else
 		store_failed(d, &answer->err);
 	timer_set(d->beat_timer, beats_pause(d));

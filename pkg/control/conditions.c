@@ -277,4 +277,10 @@ void conditions_of_fleet(struct control *c, int64_t now_unix_ms)
 		    c->nodes_lagging, LAG_MS / 1000);
 	else
 		SET(LAGGING, FALSE, "AllAcknowledged", "all nodes follow");
+
+	if (c->names_conflicting)
+		SET(NAME_CONFLICT, TRUE, "NameTaken", "%u nodes have a second agent of their name",
+		    c->names_conflicting);
+	else
+		SET(NAME_CONFLICT, FALSE, "NamesUnique", "no second agent wants a node's name");
 }

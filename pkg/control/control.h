@@ -26,6 +26,7 @@
 #include "wire/wire.h"
 
 #define LAG_MS		     60000 /* desired not acknowledged for so long: condition Lagging */
+#define NAME_CONFLICT_MS     60000 /* a service manager starts the second agent again far sooner */
 #define REVISION_CONTENT_MAX 10	   /* contents of a family kept, besides those in use */
 
 struct control;
@@ -52,6 +53,9 @@ void control_store_listed(struct control *control);
 
 /* The beat of a node, as the store counts them (equal: none since). */
 void control_beat(struct control *control, const char *node, uint64_t beat, int64_t now_ms);
+/* The same of second agents of the name, who found it held and went: condition NameConflict, until
+ * there is none of them for NAME_CONFLICT_MS. */
+void control_second_beat(struct control *control, const char *node, uint64_t beat, int64_t now_ms);
 
 /* The ledger is empty or lost: the source is to give the whole history (no source_have()). */
 bool control_needs_history(const struct control *control);

@@ -133,9 +133,9 @@ static void unregister(struct control *c, struct node_record *n)
 	if (!n->registered)
 		return;
 	tell_observed_services(c, n, &n->observed);
-	n->registered = n->beat_known = false;
+	n->registered = n->beat_known = n->second_known = n->name_conflict = false;
 	n->connection = CONNECTION_UNKNOWN;
-	n->last_beat_ms = 0;
+	n->last_beat_ms = n->last_second_ms = 0;
 	n->registration = (struct wire_registration){ 0 };
 	arena_release(&n->registration_arena);
 	fleet_node_changed(c, n);

@@ -303,6 +303,20 @@ void control_beat(struct control *c, const char *node, uint64_t beat, int64_t no
 		fleet_alive(c, n, now_ms);
 }
 
+void control_second_beat(struct control *c, const char *node, uint64_t beat, int64_t now_ms)
+{
+	struct node_record *n = map_get(c->nodes, node);
+	if (!n || !n->registered)
+		return;
+	bool moved = n->second_known ? n->second != beat : c->store_listed;
+	n->second_known = true;
+	n->second = beat;
+	if (!moved)
+		return;
+	n->last_second_ms = now_ms;
+	c->liveness_stale = true;
+}
+
 static void earlier(int64_t *wake, int64_t at)
 {
 	if (at < *wake)
@@ -352,6 +366,27 @@ static void judge_lag(struct control *c, struct node_record *n, int64_t now_ms, 
 		dirty_service(c, n->assignments.items[i].service);
 }
 
+/* They come and go, so it lasts a while. */
+static void judge_conflict(struct control *c, struct node_record *n, int64_t now_ms,
+			   int64_t now_unix_ms, int64_t *wake)
+{
+	bool before = n->name_conflict;
+	int64_t end = n->last_second_ms + NAME_CONFLICT_MS;
+	n->name_conflict = n->last_second_ms && now_ms < end;
+	c->names_conflicting += n->name_conflict;
+	if (n->name_conflict)
+		earlier(wake, end);
+	if (n->name_conflict == before)
+		return;
+	if (n->name_conflict)
+		event_add(c, NULL, n->name, "WARN", "NODE_NAME_CONFLICT", now_unix_ms,
+			  "(node %s) there are two agents of this name; the one that does not hold "
+			  "it has ended, and says so in its own status.",
+			  n->name);
+	dirty_node(c, n);
+	c->dirty_fleet = true;
+}
+
 int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 {
 	if (!c->store_listed)
@@ -359,7 +394,7 @@ int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 	if (!c->liveness_stale && now_ms < c->liveness_at_ms)
 		return c->liveness_at_ms;
 	uint32_t unknown_before = c->nodes_unknown;
-	c->nodes_unknown = c->nodes_lagging = 0;
+	c->nodes_unknown = c->nodes_lagging = c->names_conflicting = 0;
 	int64_t wake = INT64_MAX;
 	size_t it = 0;
 	void *value;
@@ -369,6 +404,7 @@ int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 			continue;
 		judge_silence(c, n, now_ms, now_unix_ms, &wake);
 		judge_lag(c, n, now_ms, &wake);
+		judge_conflict(c, n, now_ms, now_unix_ms, &wake);
 		c->nodes_unknown += n->connection == CONNECTION_UNKNOWN;
 	}
 	if (unknown_before && !c->nodes_unknown)

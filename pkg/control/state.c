@@ -7,9 +7,13 @@
 const char *condition_type_name(enum condition_type type)
 {
 	static const char *const names[CONDITION_TYPE_COUNT] = {
-		[CONDITION_READY] = "Ready",	   [CONDITION_PROGRESSING] = "Progressing",
-		[CONDITION_DEGRADED] = "Degraded", [CONDITION_STALLED] = "Stalled",
-		[CONDITION_HELD] = "Held",	   [CONDITION_LAGGING] = "Lagging",
+		[CONDITION_READY] = "Ready",
+		[CONDITION_PROGRESSING] = "Progressing",
+		[CONDITION_DEGRADED] = "Degraded",
+		[CONDITION_STALLED] = "Stalled",
+		[CONDITION_HELD] = "Held",
+		[CONDITION_LAGGING] = "Lagging",
+		[CONDITION_NAME_CONFLICT] = "NameConflict",
 	};
 	return names[type];
 }

@@ -16,6 +16,7 @@ enum condition_type {
 	CONDITION_STALLED,
 	CONDITION_HELD,
 	CONDITION_LAGGING,
+	CONDITION_NAME_CONFLICT, /* of the fleet only */
 	CONDITION_TYPE_COUNT
 };
 enum condition_status { CONDITION_UNKNOWN, CONDITION_FALSE, CONDITION_TRUE };
@@ -165,6 +166,9 @@ struct node_record {
 	bool beat_known;
 	uint64_t beat;
 	int64_t last_beat_ms; /* controller's clock */
+	bool second_known, name_conflict;
+	uint64_t second;	/* the beat of second agents of this name */
+	int64_t last_second_ms; /* when it moved; controller's clock */
 
 	bool observed_known; /* .observed was read whole and is of the registered instance */
 	bool observed_once;  /* it was looked for since the start, and read or not there */
@@ -264,6 +268,7 @@ struct control {
 	bool nodes_ever_alive;	/* some node's beat was seen: counts mean something */
 	uint32_t nodes_unknown; /* registered, and neither beat nor silence told of them yet */
 	uint32_t nodes_lagging;
+	uint32_t names_conflicting;
 	uint32_t contents_kept; /* after the last sweep */
 	int64_t now_ms;		/* of the last event or step that told it */
 	int64_t now_unix_ms;	/* of the last event or step that told it; for events */

@@ -65,6 +65,8 @@ static void condition_part(const char *name, const struct conditions *conditions
 			   const char *cluster, const char *service, struct buf *out)
 {
 	for (enum condition_type type = 0; type < CONDITION_TYPE_COUNT; type++) {
+		if (service && type == CONDITION_NAME_CONFLICT)
+			continue; /* of the fleet only */
 		buf_addf(out, "%s{", name);
 		if (cluster)
 			label(out, "cluster", cluster);

@@ -49,6 +49,12 @@ static json_t *node_conditions(const struct node_record *n, int64_t now_ms)
 					      lagging ? "the agent has not acknowledged what it "
 							"should run"
 						      : NULL));
+	json_array_append_new(
+		list, condition("NameConflict", n->name_conflict,
+				n->name_conflict ? "NameTaken" : "NameUnique",
+				n->name_conflict ? "there are two agents of this name; the one "
+						   "that does not hold it has ended"
+						 : NULL));
 	return list;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -216,6 +217,11 @@ static bool dir_remove(void *self, const char *key, struct err *err)
 		return absent;
 	if (unlinkat(parent, at.name, 0) != 0 && errno != ENOENT)
 		return err_set(err, errno, "store: remove '%s'", key);
+	if (at.area == DIR_ALIVE) {
+		char second[sizeof(at.name) + sizeof(STORE_SECOND)];
+		snprintf(second, sizeof(second), "%s" STORE_SECOND, at.name);
+		unlinkat(parent, second, 0);
+	}
 	if (!at.sub[0])
 		return true;
 	int area CLEANUP(dir_close_fd) = dir_open_sub(write.root, dir_area_names[at.area], err);

@@ -4,7 +4,8 @@
  *   PATH/fleet                      the fleet id
  *   PATH/nodes/NODE ...             a document each: desired/, observed/, controller/families/
  * alike PATH/controller/services/A/B    the document "controller/services/A~B": A~B may be too long
- * for a file's name PATH/alive/NODE                 empty; its modification time is the beat
+ * for a file's name PATH/alive/NODE                 empty; its modification time is the beat;
+ * alive/NODE~second alike
  *   PATH/controller/lock            flock: held by the controller for life
  *   PATH/.tmp/                      documents being written, and the lock that orders writers
  *

@@ -57,6 +57,12 @@ static void list_document(struct listing *listing, int dir, const char *key, con
 	*vec_push(&listing->found) = entry;
 }
 
+static bool beat_valid(const char *name)
+{
+	char node[NAME_MAX_LEN + 1];
+	return name_valid(store_is_second(name, node) ? node : name);
+}
+
 /* Call each() with every name in dir_fd that a key may have. */
 static bool for_each_name(int dir_fd, struct listing *listing, const char *key_prefix,
 			  bool (*each)(struct listing *listing, int dir_fd, const char *key,
@@ -72,7 +78,7 @@ static bool for_each_name(int dir_fd, struct listing *listing, const char *key_p
 	}
 	errno = 0;
 	for (struct dirent *entry; (entry = readdir(dir)); errno = 0) {
-		if (!name_valid(entry->d_name))
+		if (!beat_valid(entry->d_name)) /* the others look again: dir_locate() */
 			continue;
 		const char *key =
 			arena_printf(&listing->out->arena, "%s%s", key_prefix, entry->d_name);
@@ -136,7 +142,7 @@ bool dir_list(void *self, const char *prefix, struct store_entries *out, struct 
 /* The time is only ever compared with itself, so a clock that is set back does no harm. */
 bool dir_beat(void *self, const char *node, struct err *err)
 {
-	if (!name_valid(node))
+	if (!beat_valid(node))
 		return err_set(err, EINVAL, "node '%s'", node);
 	int root CLEANUP(dir_close_fd) = dir_open_root(self, err);
 	if (root < 0)

@@ -299,6 +299,17 @@ void store_beat(struct store *store, const char *node, store_answered done, void
 	ask(store, job_new(JOB_BEAT, node), done, arg);
 }
 
+bool store_is_second(const char *beat_key, char out[NAME_MAX_LEN + 1])
+{
+	size_t len = strlen(beat_key), end = strlen(STORE_SECOND);
+	if (len <= end || len - end > NAME_MAX_LEN ||
+	    strcmp(beat_key + len - end, STORE_SECOND) != 0)
+		return false;
+	memcpy(out, beat_key, len - end);
+	out[len - end] = '\0';
+	return true;
+}
+
 void store_beats(struct store *store, store_answered done, void *arg)
 {
 	ask(store, job_new(JOB_BEATS, NULL), done, arg);

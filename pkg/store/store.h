@@ -12,6 +12,10 @@
  * name_valid() (but not "controller/lock"); anything else is EINVAL. "alive/NODE" is made by beat()
  * and can be removed. Values are at most LIMIT_DOCUMENT_BYTES (more: EFBIG).
  *
+ * An agent whose name another one holds writes nothing under it. It beats as NODE STORE_SECOND, so
+ * that the controller can tell that there are two. This has no key of its own: it goes with
+ * "alive/NODE".
+ *
  * Always holds: readers see a value whole or not at all. A put that returned an error may have
  * happened. Watches are hints: a missed one costs time, never correctness; who watches also lists
  * now and then.
@@ -28,6 +32,7 @@
 #define STORE_RELIST_CONTROLLER_MS 60000
 #define STORE_RELIST_AGENT_MS	   30000
 #define STORE_RELIST_NETWORK_FS_MS 5000
+#define STORE_SECOND		   "~second" /* no name of a node has a '~' */
 
 struct loop;
 
@@ -73,8 +78,8 @@ struct store_ops {
 	 * not. */
 	bool (*cas)(void *self, const char *key, const void *old, size_t old_len, const void *bytes,
 		    size_t len, unsigned flags, bool *swapped, struct err *err);
-	bool (*beat)(void *self, const char *node, struct err *err);
-	bool (*beats)(void *self, struct store_entries *out, struct err *err); /* key = NODE */
+	bool (*beat)(void *self, const char *node, struct err *err); /* NODE or NODE~second */
+	bool (*beats)(void *self, struct store_entries *out, struct err *err); /* keys as beaten */
 	/*
 	 * One controller at a time, for as long as it is open; EWOULDBLOCK: another one. Who had
 	 * the lock and lost it (the store was made anew) gets ESTALE for every change from then on.
@@ -150,6 +155,8 @@ void store_remove(struct store *store, const char *key, store_answered done, voi
 void store_cas(struct store *store, const char *key, const void *old, size_t old_len,
 	       const void *bytes, size_t len, unsigned flags, store_answered done, void *arg);
 void store_beat(struct store *store, const char *node, store_answered done, void *arg);
+/* NODE without STORE_SECOND, in out; false: it does not end so. */
+bool store_is_second(const char *beat_key, char out[NAME_MAX_LEN + 1]);
 void store_beats(struct store *store, store_answered done, void *arg);
 void store_lock_controller(struct store *store, store_answered done, void *arg);
 /*

@@ -355,8 +355,19 @@ static void test_beats(void **state UNUSED)
 		assert_int_not_equal(beat_of(a, "n1"), before);
 	}
 	assert_int_equal(beat_of(a, "n2"), other);
+	/* A second agent of the name is heard apart, and goes with it. */
+	first = beat_of(a, "n1");
+	TRY(sc.rig->ops->beat(b, "n1" STORE_SECOND, &sc.err));
+	uint64_t second = beat_of(a, "n1" STORE_SECOND);
+	assert_true(second);
+	TRY(sc.rig->ops->beat(b, "n1" STORE_SECOND, &sc.err));
+	assert_int_not_equal(beat_of(a, "n1" STORE_SECOND), second);
+	assert_int_equal(beat_of(a, "n1"), first);
+	TRY_FAILS(sc.rig->ops->beat(b, "n1~third", &sc.err), EINVAL);
+	TRY_FAILS(sc.rig->ops->beat(b, STORE_SECOND, &sc.err), EINVAL);
 	TRY(sc.rig->ops->remove(a, "alive/n1", &sc.err));
 	assert_int_equal(beat_of(a, "n1"), 0);
+	assert_int_equal(beat_of(a, "n1" STORE_SECOND), 0);
 	assert_int_equal(beat_of(a, "n2"), other);
 	sc.rig->ops->close(a);
 	sc.rig->ops->close(b);

@@ -447,8 +447,12 @@ static bool fake_remove(void *arg, const char *key, struct err *err)
 		return false;
 	if (!call_begin_change(arg, err))
 		return call_end(w, false);
-	if (strncmp(key, "alive/", 6) == 0)
+	if (strncmp(key, "alive/", 6) == 0) {
+		char second[NAME_MAX_LEN + sizeof(STORE_SECOND)];
+		snprintf(second, sizeof(second), "%s" STORE_SECOND, key + 6);
 		map_remove(w->beats, key + 6);
+		map_remove(w->beats, second);
+	}
 	struct document *document = map_remove(w->documents, key);
 	if (document)
 		tell_all(w, key);
@@ -489,6 +493,9 @@ static bool fake_list(void *arg, const char *prefix, struct store_entries *out, 
 static bool fake_beat(void *arg, const char *node, struct err *err)
 {
 	struct world *w = ((struct fake *)arg)->world;
+	char name[NAME_MAX_LEN + 1];
+	if (!name_valid(store_is_second(node, name) ? name : node))
+		return err_set(err, EINVAL, "node '%s'", node);
 	if (!call_begin_in_store(w, err))
 		return call_end(w, false);
 	map_put(w->beats, node, (void *)(uintptr_t)++w->beat);

@@ -537,6 +537,59 @@ static void a_node_that_does_not_acknowledge_lags(void **state)
 	world_free(w);
 }
 
+static void a_second_agent_of_a_name_shows_for_a_while(void **state)
+{
+	(void)state;
+	struct world *w = web_on(2);
+	const struct node_record *n1 = map_get(w->c->nodes, "n1"), *n2 = map_get(w->c->nodes, "n2");
+	const struct condition *fleet = &w->c->conditions.of[CONDITION_NAME_CONFLICT];
+	reset(w);
+	assert_int_equal(fleet->status, CONDITION_FALSE);
+	control_second_beat(w->c, "n1", 5, w->now_ms);
+	control_second_beat(w->c, "nobody", 5, w->now_ms);
+	settle_down(w);
+	assert_true(n1->name_conflict);
+	assert_false(n2->name_conflict);
+	assert_int_equal(fleet->status, CONDITION_TRUE);
+	assert_true(told(w, "NODE_NAME_CONFLICT"));
+	/* One that is started again and again keeps it up; the same beat is none. */
+	pass(w, NAME_CONFLICT_MS - 5000);
+	control_second_beat(w->c, "n1", 6, w->now_ms);
+	pass(w, NAME_CONFLICT_MS - 5000);
+	assert_true(n1->name_conflict);
+	control_second_beat(w->c, "n1", 6, w->now_ms);
+	pass(w, 5000);
+	assert_false(n1->name_conflict);
+	assert_int_equal(fleet->status, CONDITION_FALSE);
+	/* It is about the name alone. */
+	assert_int_equal(n1->connection, CONNECTION_ALIVE);
+	assert_int_equal(w->desired_puts + w->ledger_puts + w->removes, 0);
+	assert_int_equal(TOUCHED(w), 0);
+	world_free(w);
+}
+
+/* A beat that is there from before the start says nothing: only that it moves. */
+static void an_old_second_beat_is_no_conflict(void **state)
+{
+	(void)state;
+	struct world *w = web_on(1);
+	control_free(w->c);
+	w->c = control_new();
+	control_store_open(w->c, FLEET);
+	step(w);
+	relist(w);
+	control_second_beat(w->c, "n1", 5, w->now_ms);
+	control_store_listed(w->c);
+	control_second_beat(w->c, "n1", 5, w->now_ms);
+	settle_down(w);
+	const struct node_record *n1 = map_get(w->c->nodes, "n1");
+	assert_false(n1->name_conflict);
+	control_second_beat(w->c, "n1", 6, w->now_ms);
+	settle_down(w);
+	assert_true(n1->name_conflict);
+	world_free(w);
+}
+
 static void snapshots_wait_for_the_store(void **state)
 {
 	(void)state;
@@ -604,6 +657,8 @@ int main(void)
 		cmocka_unit_test(long_silence_expires_where_it_is_asked_for),
 		cmocka_unit_test(forget_needs_silence),
 		cmocka_unit_test(a_node_that_does_not_acknowledge_lags),
+		cmocka_unit_test(a_second_agent_of_a_name_shows_for_a_while),
+		cmocka_unit_test(an_old_second_beat_is_no_conflict),
 		cmocka_unit_test(snapshots_wait_for_the_store),
 		cmocka_unit_test(a_snapshot_without_bytes_is_asked_for_whole),
 		cmocka_unit_test(a_source_that_fails_is_told),
