@@ -89,7 +89,7 @@ static void fill_strings(struct making *m, const struct field *f, struct str_lis
 static void fill_field(struct making *m, const struct field *f, void *object, int depth)
 {
 	void *at = field_at(f, object);
-	int64_t span = f->max - f->min < 1000 ? f->max - f->min : 1000;
+	int64_t span = f->max < f->min + 1000 ? f->max - f->min : 1000;
 	switch (f->kind) {
 	case FIELD_STRING: *(const char **)at = random_string(m, f); break;
 	case FIELD_STRING_AT: ((struct str_at *)at)->value = random_string(m, f); break;
