@@ -175,12 +175,27 @@ struct content *content_get(struct control *c, const char *family, uint32_t revi
 		map_put(c->contents, hex, content);
 	}
 	content->revision = revision;
-	if (!content->definition && definition) {
+	if (definition && (!content->definition || content->as_rendered)) {
+		content->as_rendered = false;
 		content->task_definition = *task_definition;
 		content->definition =
 			schema_copy(&task_definition_schema, definition, &content->arena);
 		content->document_bytes = content_document_bytes(definition);
 	}
+	return content;
+}
+
+struct content *content_as_rendered(struct control *c, const struct wire_desired_task *t)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&t->target, hex);
+	const struct content *known = map_get(c->contents, hex);
+	if (known && known->definition)
+		return content_get(c, t->family, t->revision, NULL, &t->target, NULL);
+	struct digest digest = task_definition_digest(t->task_definition);
+	struct content *content =
+		content_get(c, t->family, t->revision, &digest, &t->target, t->task_definition);
+	content->as_rendered = true;
 	return content;
 }
 

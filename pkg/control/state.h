@@ -66,6 +66,7 @@ struct content {
 	uint32_t revision;
 	const struct task_definition *definition; /* NULL: found running, and nowhere kept */
 	struct arena arena;
+	bool as_rendered; /* .definition is of a desired document: mapped by a cluster, perhaps */
 	uint32_t document_bytes; /* what one takes in a desired document, about */
 	struct str_map images;	 /* container -> digest, as far as they are known; see images.c */
 	bool images_ran;	 /* a task of it ran: no more digests are to be waited for */

@@ -123,8 +123,6 @@ const struct manifest_object *manifest_find_cluster(const struct manifest_tree *
 bool manifest_wants_data(const struct task_definition *td);
 /* Is all that it names filled in? */
 bool manifest_filled(const struct task_definition *td);
-/* Is the value a path in the repository (and not arn:..., file:/... on the node)? */
-bool manifest_names_file(const struct environment_file *file);
 /*
  * A copy of the object (TASK_DEFINITION) in the arena, with contents and digest. NULL: a file is
  * not there or too large, which is told in diags unless that is NULL; or forgotten: *forgotten is

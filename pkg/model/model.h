@@ -330,9 +330,9 @@ bool glob_match(const char *pattern, const char *text);
 
 /*
  * The task definition as its cluster maps it: log drivers replaced by the first of logDrivers that
- * matches. td itself where nothing is mapped, and where cluster is NULL. Its digest is another, but
- * what is mapped is no part of a task's target: a changed mapping replaces no task, it counts for
- * those that start.
+ * matches, places of secrets in AWS by that of the first of secrets. td itself where nothing is
+ * mapped, and where cluster is NULL. Its digest is another, but what is mapped is no part of a
+ * task's target: a changed mapping replaces no task, it counts for those that start.
  */
 const struct task_definition *cluster_task_definition(const struct cluster_manifest *cluster,
 						      const struct task_definition *td,
@@ -439,6 +439,12 @@ enum environment_file_place environment_file_place_of(const char *value);
  */
 enum secret_source { SECRET_FILE, SECRET_ENV, SECRET_ASM, SECRET_SSM };
 enum secret_source secret_source_of(const char *value_from);
+/*
+ * What {name} stands for of a place in AWS: of Secrets Manager the secret's name without the six
+ * characters that its ARN ends with, and where a key of the JSON in it is chosen, a dot and the
+ * key; of Parameter Store the parameter's name without a slash at its front.
+ */
+const char *secret_name_of(const char *value_from, struct arena *arena);
 
 /* H(task definition): of its canonical text, see schema_canonical(). */
 struct digest task_definition_digest(const struct task_definition *td);

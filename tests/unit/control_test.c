@@ -91,9 +91,15 @@ static void cluster_maps_log_drivers(void **state)
 	settle_down(w);
 	assert_int_equal(running(w, "web"), 2);
 	assert_int_equal(third->task_count, 0);
+	/* What it was before it was mapped is not forgotten over a restart. */
+	controller_restart(w);
 	file_remove(w, "cluster.yaml");
 	push(w);
 	assert_int_equal(running(w, "web"), 3);
+	t = desired_task(w, "n1", &arena);
+	assert_string_equal(
+		t->task_definition->container_definitions.items->log_configuration->log_driver,
+		"awslogs");
 	assert_int_equal(TOTAL(w, replaced), 0);
 	arena_release(&arena);
 	world_free(w);

@@ -389,6 +389,53 @@ static void test_cluster_mapping(void **state)
 	arena_release(&arena);
 }
 
+static void test_secret_mapping(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from, *want; /* NULL: as it is */
+	} rows[] = {
+		{ "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "file:/s/db" },
+		{ "arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-AbCdEf:user::",
+		  "file:/s/prod/db.user" },
+		{ "arn:aws:secretsmanager:eu-west-1:1:secret:plain", "file:/s/plain" },
+		{ "arn:aws:ssm:eu-west-1:1:parameter/prod/token", "env:TOKEN" },
+		{ "/prod/token", "file:/p/prod/token" },
+		{ "/prod/../../etc/shadow", NULL },
+		{ "/other", NULL },
+		{ "file:/own", NULL },
+		{ "env:OWN", NULL },
+	};
+	struct secret_mapping mappings[] = {
+		{ .match = "arn:aws:secretsmanager:*", .from = "file:/s/{name}" },
+		{ .match = "arn:aws:ssm:*", .from = "env:TOKEN" },
+		{ .match = "/prod/*", .from = "file:/p/{name}" },
+	};
+	struct cluster_manifest cluster = { .secrets = { mappings, 3, true } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena arena = { 0 };
+		struct key_value_secret secret = { .name = "a", .value_from = rows[i].from };
+		struct log_configuration log = { .log_driver = "splunk",
+						 .secret_options = { &secret, 1, true } };
+		struct container_definition c = { .name = "c",
+						  .secrets = { &secret, 1, true },
+						  .log_configuration = &log };
+		struct task_definition td = { .container_definitions = { &c, 1, true } };
+		const struct task_definition *m = cluster_task_definition(&cluster, &td, &arena);
+		const struct container_definition *mc = m->container_definitions.items;
+		if (rows[i].want) {
+			assert_string_equal(mc->secrets.items[0].value_from, rows[i].want);
+			assert_string_equal(
+				mc->log_configuration->secret_options.items[0].value_from,
+				rows[i].want);
+			assert_string_equal(secret.value_from, rows[i].from);
+		} else {
+			assert_ptr_equal(m, &td);
+		}
+		arena_release(&arena);
+	}
+}
+
 static void test_attributes(void **state)
 {
 	(void)state;
@@ -474,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_container_capabilities),
 		cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_cluster_mapping),
+		cmocka_unit_test(test_secret_mapping),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_service_key),
 	};
