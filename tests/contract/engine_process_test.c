@@ -309,6 +309,34 @@ static void test_newer_record(void **state)
 	world_release(&w);
 }
 
+/* The kernel tells of a close before it takes the lock away; here an own lock makes that time long.
+ */
+static void test_lock_outlives_its_event(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_process_ops);
+	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
+	long pid = main_pid(&w, "t1");
+	world_close(&w);
+	/* Read only, so that to close it is no event. */
+	int lock = open(task_file(&w, "t1.lock"), O_RDONLY | O_CLOEXEC);
+	kill((pid_t)parent_of(pid), SIGKILL);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	world_open(&w);
+	assert_int_equal(world_wait_status(&w, "t1", TASK_RUNNING)->status, TASK_RUNNING);
+	assert_true(world_start(&w, "t2", world_task(&w, "api", "sleep", NULL)).ok);
+	close(open(task_file(&w, "t1.lock"), O_WRONLY | O_CLOEXEC));
+	/* Events come in order: after this one that of the close was taken. */
+	kill((pid_t)main_pid(&w, "t2"), SIGKILL);
+	world_wait_status(&w, "t2", TASK_STOPPED);
+	assert_true(world_alive(pid));
+	close(lock);
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_false(world_alive(pid));
+	world_release(&w);
+}
+
 /* Somebody emptied the directory: that stops nothing, and nothing is said of what runs. */
 static void test_emptied_directory(void **state)
 {
@@ -768,6 +796,7 @@ int main(void)
 		cmocka_unit_test(test_reboot),
 		cmocka_unit_test(test_record_without_shim),
 		cmocka_unit_test(test_newer_record),
+		cmocka_unit_test(test_lock_outlives_its_event),
 		cmocka_unit_test(test_emptied_directory),
 		cmocka_unit_test(test_shim_killed_at_any_moment),
 		cmocka_unit_test(test_logs_rotate),

@@ -375,7 +375,7 @@ static void finish_clean_up(struct job *job)
 	if (closing)
 		return;
 	if (!ok) {
-		timer_set(engine->retry, LEFTOVER_RETRY_MS);
+		engine_look_again(engine, LEFTOVER_RETRY_MS);
 		return;
 	}
 	if (engine_look(engine, task))
