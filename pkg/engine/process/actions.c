@@ -158,7 +158,7 @@ void engine_prepare(void *self, const struct wire_desired_task *task, engine_don
 static void remove_cgroups(const struct task *task)
 {
 	for (uint32_t i = task->cgroup_count; i-- > 0;)
-		rmdir(task->cgroups[i]);
+		cgroup_remove(task->cgroups[i]);
 }
 
 static void run_start(struct job *job)
