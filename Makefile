@@ -42,10 +42,11 @@ help:
 	@echo 'make                  build everything below $(B)/, check layers and purity'
 	@echo 'make test             set up what is missing, build, run all tests'
 	@echo 'make test-engines      tests against real Podman and Docker, as root; installs them if missing'
-	@echo 'make demo             the whole story on this machine, about 30 seconds (KEEP=1 leaves it up)'
+	@echo 'make demo             the whole story on this machine, some 10 seconds (KEEP=1 leaves it up)'
 	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
+	@echo 'make corpus           what is done with each field of ECS documents: CORPUS=DIR'
 	@echo 'make install          DESTDIR= PREFIX=$(PREFIX)'
-	@echo 'make deps             install the Debian packages that are missing (says which first)'
+	@echo 'make deps             install what building needs; like the others it says which Debian packages first'
 
 # --- objects and archives ---------------------------------------------------------------------
 
@@ -111,15 +112,16 @@ $(B)/tests/contract/%_test.t: $(B)/tests/contract/%_test.o $(CONTRACT_HELP) $(AL
 
 TESTS = $(UNIT) $(CONTRACT) $(sort $(wildcard tests/e2e/*.t))
 
-test: deps
+test:
+	@tests/setup/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-tests
 # Slow ones are started first.
 run-tests: all $(UNIT) $(CONTRACT) test-helpers
 	@B=$(abspath $(B)) tests/run $(TESTS)
 
 # With Podman, Docker and a registry; as root.
-test-engines: deps
-	@tests/setup/engine-deps
+test-engines:
+	@tests/setup/deps build test engines
 	@$(MAKE) --no-print-directory -j$(JOBS) run-test-engines
 run-test-engines: all test-helpers
 	@B=$(abspath $(B)) tests/run $(sort $(wildcard tests/engines/*.t))
@@ -131,31 +133,48 @@ $(B)/tests/helpers/%: tests/helpers/%.c
 	$(CC) $(STD) $(WARN) -O2 -static $< -o $@
 test-helpers: $(HELPERS)
 
-asan: deps
+asan:
+	@tests/setup/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/asan SAN=1 run-tests
 
-lint: deps
+lint:
+	@tests/setup/deps build test lint
 	@tests/lint/all
 
 BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*.c))
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(ALL_LIBS)
 	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -o $@
-bench: deps
+bench:
+	@tests/setup/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-bench
 run-bench: all $(BENCH) test-helpers
 	@B=$(abspath $(B)) tests/bench/run
 
-demo: deps
+# What muster does with each field of real ECS documents: CORPUS has taskdefs/ and odd/, or the
+# files themselves.
+CORPUS ?= ../shared/corpus
+CORPUS_DIRS = $(or $(wildcard $(CORPUS)/taskdefs $(CORPUS)/odd),$(wildcard $(CORPUS)))
+$(B)/tests/corpus/report: $(B)/tests/corpus/report.o $(ALL_LIBS)
+	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -o $@
+corpus: $(B)/tests/corpus/report
+	@$(if $(CORPUS_DIRS),$< $(CORPUS_DIRS),echo 'skipped: there is no $(CORPUS)')
+
+demo:
+	@tests/setup/deps build demo
+	@echo 'muster: building'
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@B=$(abspath $(B)) tests/demo/run
 
 deps:
-	@tests/setup/deps
+	@tests/setup/deps build
 
 # --- installation -----------------------------------------------------------------------------
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/share/muster/catalog
+	install -m 0644 manifests/FIELDS.md $(DESTDIR)$(PREFIX)/share/muster
+	install -m 0644 manifests/catalog/*.yaml $(DESTDIR)$(PREFIX)/share/muster/catalog
 	install -m 0755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
 	for u in manifests/systemd/*.service; do \
 		sed 's|@BINDIR@|$(PREFIX)/bin|' $$u > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename $$u); done
@@ -163,8 +182,8 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all help test run-tests test-engines run-test-engines asan lint bench run-bench demo deps install \
-	clean check-layers check-purity test-helpers
+.PHONY: all help test run-tests test-engines run-test-engines asan lint bench run-bench demo deps corpus \
+	install clean check-layers check-purity test-helpers
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -27,7 +27,7 @@ struct verb {
 	int (*run)(struct cli *cli, const struct flags_args *args); /* an exit code */
 };
 extern const struct verb verb_get, verb_describe, verb_explain, verb_wait, verb_allow, verb_forget,
-	verb_reconcile, verb_plan, verb_validate, verb_logs, verb_init;
+	verb_reconcile, verb_plan, verb_validate, verb_logs, verb_import, verb_init;
 
 /* "muster: TEXT" on stderr; answers the code. */
 int say_error(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);

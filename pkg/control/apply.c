@@ -115,7 +115,7 @@ void apply_tell_planner(struct control *c, struct service_state *s)
 	};
 	p.task_group_service = intern_add(c->intern, arena_printf(&scratch, "service:%s", s->name));
 	if (s->content) {
-		const struct task_definition *td = s->content->definition;
+		const struct task_definition *td = render_definition(c, s, s->content, &scratch);
 		struct str_list names = task_definition_capabilities(td, &scratch);
 		intern_id *ids = ARENA_ARRAY(&scratch, intern_id, names.len + 1);
 		for (uint32_t i = 0; i < names.len; i++)
@@ -124,7 +124,8 @@ void apply_tell_planner(struct control *c, struct service_state *s)
 		p.capability_count = names.len;
 		p.engine = task_definition_engine(td);
 		p.resources = task_definition_resources(td, &scratch);
-		p.document_bytes = s->content->document_bytes;
+		p.document_bytes = td == s->content->definition ? s->content->document_bytes
+								: content_document_bytes(td);
 		p.max_parallel_pulls = images_pulled(s->content) ? s->planned_pulls : 0;
 		p.images_unresolved = images_unresolved(s->content);
 		p.target = s->content->target;
@@ -289,16 +290,46 @@ static void apply_nodes(struct control *c, const struct manifest_tree *tree)
 	}
 }
 
+/* cluster may be NULL. */
+static struct digest cluster_digest(const struct cluster_manifest *cluster)
+{
+	struct buf text = { 0 };
+	if (cluster)
+		schema_canonical(&cluster_manifest_schema, cluster, &text);
+	struct digest digest = digest_of(buf_str(&text), text.len);
+	buf_release(&text);
+	return digest;
+}
+
+static bool cluster_differs(const struct map *a, const struct map *b, const char *name)
+{
+	struct digest x = cluster_digest(map_get(a, name)), y = cluster_digest(map_get(b, name));
+	return !digest_equal(&x, &y);
+}
+
+/* What a cluster maps, its services need and its nodes are told. */
 static void apply_clusters(struct control *c, const struct manifest_tree *tree)
 {
-	map_free(c->clusters);
+	struct map *old = c->clusters;
+	struct arena old_arena = c->clusters_arena;
 	c->clusters = map_new();
+	arena_init(&c->clusters_arena);
 	c->liveness_stale = true;
-	arena_release(&c->clusters_arena);
 	for (size_t i = 0; i < tree->cluster_count; i++)
 		map_put(c->clusters, tree->clusters[i]->name,
 			schema_copy(&cluster_manifest_schema, tree->clusters[i]->cluster,
 				    &c->clusters_arena));
+	size_t it = 0;
+	void *value;
+	while (map_next(c->services, &it, NULL, &value)) {
+		struct service_state *s = value;
+		if (s->id == PLAN_NONE || !cluster_differs(old, c->clusters, s->cluster))
+			continue;
+		apply_tell_planner(c, s);
+		render_again(c, s);
+	}
+	map_free(old);
+	arena_release(&old_arena);
 }
 
 static void apply_families(struct control *c, const struct manifest_tree *tree)

@@ -43,9 +43,7 @@ static void assign_as_desired(struct control *c, struct node_record *n,
 {
 	for (uint32_t i = 0; i < d->task_count; i++) {
 		const struct wire_desired_task *t = &d->tasks[i];
-		struct digest digest = task_definition_digest(t->task_definition);
-		struct content *content = content_get(c, t->family, t->revision, &digest,
-						      &t->target, t->task_definition);
+		struct content *content = content_as_rendered(c, t);
 		images_take(content, &t->images);
 		struct assignment *a =
 			assignment_add(c, n, t->cluster, t->service, content, t->deployment);

@@ -88,6 +88,9 @@ void ledger_adopt(struct control *c, const char *family, uint32_t number,
 struct content *content_get(struct control *c, const char *family, uint32_t revision,
 			    const struct digest *task_definition, const struct digest *target,
 			    const struct task_definition *definition);
+/* Of a task in a desired document: its definition stands in until manifest or ledger give theirs, as
+ * it may be what a cluster has mapped. */
+struct content *content_as_rendered(struct control *c, const struct wire_desired_task *task);
 /* The content of a revision from the ledger with that target, or NULL where it is not kept. */
 struct content *content_of_revision(struct control *c, const struct family *family,
 				    const struct revision *revision, const struct digest *target);
@@ -187,6 +190,11 @@ void fleet_behind(struct control *c, struct node_record *node, int64_t now_ms);
 void render_changes(struct control *c, const struct plan_result *plan, int64_t now_unix_ms);
 void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out,
 		  struct arena *arena);
+/* A content's task definition as the service's cluster maps it: what nodes are told, and what they
+ * must be able to do. */
+const struct task_definition *render_definition(const struct control *c,
+						const struct service_state *service,
+						const struct content *content, struct arena *arena);
 /* Of a desired document but its number: the same digest says the same to the agent. */
 struct digest render_digest(const struct wire_desired *doc);
 

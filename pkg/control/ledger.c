@@ -152,6 +152,15 @@ void ledger_adopt(struct control *c, const char *family, uint32_t number,
 	r->target = *target;
 }
 
+uint32_t content_document_bytes(const struct task_definition *definition)
+{
+	struct buf text = { 0 };
+	schema_canonical(&task_definition_schema, definition, &text);
+	uint32_t bytes = (uint32_t)text.len + DESIRED_TASK_OVERHEAD_BYTES;
+	buf_release(&text);
+	return bytes;
+}
+
 struct content *content_get(struct control *c, const char *family, uint32_t revision,
 			    const struct digest *task_definition, const struct digest *target,
 			    const struct task_definition *definition)
@@ -166,15 +175,27 @@ struct content *content_get(struct control *c, const char *family, uint32_t revi
 		map_put(c->contents, hex, content);
 	}
 	content->revision = revision;
-	if (!content->definition && definition) {
+	if (definition && (!content->definition || content->as_rendered)) {
+		content->as_rendered = false;
 		content->task_definition = *task_definition;
 		content->definition =
 			schema_copy(&task_definition_schema, definition, &content->arena);
-		struct buf text = { 0 };
-		schema_canonical(&task_definition_schema, definition, &text);
-		content->document_bytes = (uint32_t)text.len + DESIRED_TASK_OVERHEAD_BYTES;
-		buf_release(&text);
+		content->document_bytes = content_document_bytes(definition);
 	}
+	return content;
+}
+
+struct content *content_as_rendered(struct control *c, const struct wire_desired_task *t)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&t->target, hex);
+	const struct content *known = map_get(c->contents, hex);
+	if (known && known->definition)
+		return content_get(c, t->family, t->revision, NULL, &t->target, NULL);
+	struct digest digest = task_definition_digest(t->task_definition);
+	struct content *content =
+		content_get(c, t->family, t->revision, &digest, &t->target, t->task_definition);
+	content->as_rendered = true;
 	return content;
 }
 

@@ -118,6 +118,14 @@ static bool all_contents_known(struct control *c, const struct node_record *n)
 	return true;
 }
 
+const struct task_definition *render_definition(const struct control *c,
+						const struct service_state *s,
+						const struct content *content, struct arena *arena)
+{
+	return cluster_task_definition(map_get(c->clusters, s->cluster), content->definition,
+				       arena);
+}
+
 static struct wire_desired document_of(const struct control *c, struct node_record *n,
 				       struct arena *arena)
 {
@@ -148,7 +156,7 @@ static struct wire_desired document_of(const struct control *c, struct node_reco
 			.depends_on = s->depends_on,
 			.min_ready_seconds = s->min_ready_seconds,
 			.monitor_seconds = s->monitor_seconds,
-			.task_definition = a->content->definition,
+			.task_definition = render_definition(c, s, a->content, arena),
 			.images = a->content->images,
 		};
 	}

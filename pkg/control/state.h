@@ -55,6 +55,8 @@ struct event_ring { /* newest last; at most LIMIT_SERVICE_EVENTS */
 
 /* What a task takes in a desired document besides its definition. */
 #define DESIRED_TASK_OVERHEAD_BYTES 2048
+/* What it takes there together, about. */
+uint32_t content_document_bytes(const struct task_definition *definition);
 
 /* What a task of a target is made of; shared by all nodes that run it. */
 struct content {
@@ -64,6 +66,7 @@ struct content {
 	uint32_t revision;
 	const struct task_definition *definition; /* NULL: found running, and nowhere kept */
 	struct arena arena;
+	bool as_rendered; /* .definition is of a desired document: mapped by a cluster, perhaps */
 	uint32_t document_bytes; /* what one takes in a desired document, about */
 	struct str_map images;	 /* container -> digest, as far as they are known; see images.c */
 	bool images_ran;	 /* a task of it ran: no more digests are to be waited for */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool network_is(const struct task_definition *td, const char *mode)
+bool network_is(const struct task_definition *td, const char *mode)
 {
 	return td->network_mode && strcmp(td->network_mode, mode) == 0;
 }
@@ -15,14 +15,23 @@ static bool on_host_network(const struct task_definition *td)
 	return network_is(td, "host") || task_definition_engine(td) == ENGINE_PROCESS;
 }
 
+/* The port of the host that only one may have, 0 where there is none: as derived in model. */
+static int64_t port_taken(const struct task *t, const struct port_mapping *m)
+{
+	if (m->host_port.set && m->host_port.value)
+		return m->host_port.value;
+	if (on_host_network(t->td) || network_is(t->td, "awsvpc"))
+		return m->container_port.value;
+	return 0;
+}
+
 static void check_port_mapping(const struct task *t, const struct value *v,
 			       const struct port_mapping *m)
 {
 	bool host = on_host_network(t->td);
 	if (v && v->kind == VALUE_MAPPING && !m->container_port_range &&
 	    !value_get(v, "containerPort"))
-		report_error(t->r, m->pos,
-			     "a port mapping needs containerPort or containerPortRange");
+		report_mild(t, m->pos, "a port mapping needs containerPort or containerPortRange");
 	if (host && m->host_port.set && m->host_port.value != 0 && m->container_port.set &&
 	    m->host_port.value != m->container_port.value)
 		report_error(t->r, m->pos,
@@ -90,9 +99,9 @@ void check_ports(const struct task *t)
 			const struct port_mapping *m = &c->port_mappings.items[k];
 			check_port_mapping(t, value_at(mappings, k), m);
 			check_port_range(t, m);
-			if (m->host_port.set && m->host_port.value)
+			if (port_taken(t, m))
 				*vec_push(&uses) = (struct port_use){
-					m->host_port.value,
+					port_taken(t, m),
 					m->protocol && strcmp(m->protocol, "udp") == 0, m->pos
 				};
 		}
@@ -102,9 +111,9 @@ void check_ports(const struct task *t)
 	for (size_t i = 1; i < uses.len; i++) {
 		const struct port_use *a = &uses.items[i - 1], *b = &uses.items[i];
 		if (a->port == b->port && a->udp == b->udp)
-			diag_add(t->r->in.diags, task_severity(t), t->r->in.path, b->pos,
-				 "host port %" PRId64 "/%s is taken twice, before on line %u",
-				 b->port, b->udp ? "udp" : "tcp", a->pos.line);
+			report_mild(t, b->pos,
+				    "host port %" PRId64 "/%s is taken twice, before on line %u",
+				    b->port, b->udp ? "udp" : "tcp", a->pos.line);
 	}
 	vec_release(&uses);
 }

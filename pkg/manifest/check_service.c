@@ -87,21 +87,45 @@ void check_node(struct reading *r, const struct value *v, const struct node_mani
 }
 
 /* Annotations of our own name space are instructions: an unknown one would be ignored silently. */
+struct annotation {
+	const char *name;
+	enum manifest_kind kind; /* that may have it */
+	const char *const *values;
+};
+static const struct annotation known_annotations[] = {
+	{ "muster/prune", MANIFEST_DAEMON_SERVICE,
+	  (const char *const[]){ "disabled", "enabled", NULL } },
+	{ COMPATIBILITY, MANIFEST_TASK_DEFINITION, (const char *const[]){ "ecs", NULL } },
+};
+
+static void check_annotation(struct reading *r, const struct value *m, enum manifest_kind kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(known_annotations); i++) {
+		const struct annotation *a = &known_annotations[i];
+		if (strcmp(a->name, m->key->text) != 0)
+			continue;
+		if (a->kind != kind)
+			report_error(r, m->key->pos, "\"%s\" is an annotation of a %s", a->name,
+				     manifest_kind_name(a->kind));
+		else if (m->kind == VALUE_SCALAR && !is_allowed_value(a->values, m->text))
+			report_error(r, m->pos, "\"%s\" must be %s%s%s", a->name, a->values[0],
+				     a->values[1] ? " or " : "", a->values[1] ? a->values[1] : "");
+		return;
+	}
+	report_error(r, m->key->pos,
+		     "unknown annotation \"%s\": \"muster/prune\" of a DaemonService and "
+		     "\"" COMPATIBILITY "\" of a TaskDefinition are known",
+		     m->key->text);
+}
+
 void check_annotations(struct reading *r, const struct value *metadata,
-		       const struct str_map *annotations)
+		       const struct str_map *annotations, enum manifest_kind kind)
 {
 	const struct value *list = value_get(metadata, "annotations");
 	if (!annotations->set)
 		return;
 	for (const struct value *m = list->first; m; m = m->next) {
-		if (strncmp(m->key->text, "muster/", 7) != 0)
-			continue;
-		if (strcmp(m->key->text, "muster/prune") != 0)
-			report_error(r, m->key->pos,
-				     "unknown annotation \"%s\": \"muster/prune\" is known",
-				     m->key->text);
-		else if (m->kind == VALUE_SCALAR && strcmp(m->text, "disabled") != 0 &&
-			 strcmp(m->text, "enabled") != 0)
-			report_error(r, m->pos, "\"muster/prune\" must be enabled or disabled");
+		if (strncmp(m->key->text, "muster/", 7) == 0)
+			check_annotation(r, m, kind);
 	}
 }

@@ -12,11 +12,11 @@ const struct value *task_container(const struct task *t, uint32_t index)
 enum diag_severity task_severity(const struct task *t)
 {
 	bool mild = t->r->ecs && task_definition_engine(t->td) != ENGINE_PROCESS;
+	t->r->relaxed |= mild;
 	return mild ? DIAG_WARNING : DIAG_ERROR;
 }
 
-/* The place of a field, or of what it is missing in. */
-static struct pos place_of(const struct value *v, const char *name)
+struct pos place_of(const struct value *v, const char *name)
 {
 	const struct value *field = value_get(v, name);
 	return field ? field->pos : v ? v->pos : (struct pos){ 0, 0 };
@@ -46,7 +46,7 @@ static const char *hint_container(const struct task *t, const char *name)
 	return did_you_mean(t->r->in.diags, t->r->in.scratch, name, names, n);
 }
 
-static const struct container_definition *find_container(const struct task *t, const char *name)
+const struct container_definition *find_container(const struct task *t, const char *name)
 {
 	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
 		const struct container_definition *c = &t->td->container_definitions.items[i];
@@ -62,9 +62,8 @@ static void check_container_names(const struct task *t)
 		const struct container_definition *c = &t->td->container_definitions.items[i];
 		if (!c->name || find_container(t, c->name) == c)
 			continue;
-		diag_add(t->r->in.diags, task_severity(t), t->r->in.path,
-			 place_of(task_container(t, i), "name"), "two containers are named \"%s\"",
-			 c->name);
+		report_mild(t, place_of(task_container(t, i), "name"),
+			    "two containers are named \"%s\"", c->name);
 	}
 }
 
@@ -213,6 +212,39 @@ static void check_sizes(const struct task *t)
 			     memory, t->td->memory.value);
 }
 
+static void check_secret(const struct task *t, const struct key_value_secret *secret)
+{
+	const char *from = secret->value_from;
+	enum secret_source source = from ? secret_source_of(from) : SECRET_ASM;
+	if (source != SECRET_FILE && source != SECRET_ENV)
+		return;
+	const char *problem = secret_place_problem(from);
+	if (problem)
+		report_error(t->r, secret->pos, "valueFrom cannot be \"%s\": %s", from, problem);
+}
+
+static void check_environment_file(const struct task *t, const struct environment_file *file)
+{
+	const char *value = file->value ? file->value : "";
+	const char *problem = NULL;
+	switch (environment_file_place_of(value)) {
+	case ENVIRONMENT_FILE_NODE: problem = secret_place_problem(value); break;
+	case ENVIRONMENT_FILE_REPOSITORY: break; /* looked for when all files are put together */
+	case ENVIRONMENT_FILE_AWS:
+		if (value[0] == '/')
+			problem = "a path in the repository is relative to its top; one on the "
+				  "node begins with file:/";
+		else
+			report_warning(t->r, file->pos,
+				       "the environment file \"%s\" is kept in AWS, and no engine "
+				       "offers to read it: the task is not placed",
+				       value);
+		break;
+	}
+	if (problem)
+		report_error(t->r, file->pos, "value cannot be \"%s\": %s", value, problem);
+}
+
 static void check_file(const struct task *t, const struct config_file *file)
 {
 	const char *path = file->path, *mode = file->mode;
@@ -249,7 +281,13 @@ static void check_container(const struct task *t, uint32_t index)
 	}
 	for (uint32_t i = 0; i < c->files.len; i++)
 		check_file(t, &c->files.items[i]);
+	for (uint32_t i = 0; i < c->secrets.len; i++)
+		check_secret(t, &c->secrets.items[i]);
+	for (uint32_t i = 0; i < c->environment_files.len; i++)
+		check_environment_file(t, &c->environment_files.items[i]);
 	check_mounts(t, c);
+	if (task_definition_engine(t->td) != ENGINE_PROCESS)
+		check_container_engine(t, c, v);
 }
 
 static void check_images(const struct task *t)
@@ -264,11 +302,12 @@ static void check_images(const struct task *t)
 	}
 }
 
-/* ECS places by it; here a constraint does. */
+/* Nodes for containers are chosen by it; for a native process a constraint does. */
 static void check_platform(const struct task *t)
 {
 	const struct runtime_platform *platform = t->td->runtime_platform;
-	if (!platform || !platform->cpu_architecture)
+	if (!platform || !platform->cpu_architecture ||
+	    task_definition_engine(t->td) != ENGINE_PROCESS)
 		return;
 	bool arm = strcmp(platform->cpu_architecture, "ARM64") == 0;
 	report_warning(t->r, place_of(value_get(t->v, "runtimePlatform"), "cpuArchitecture"),
@@ -286,6 +325,8 @@ void check_task_definition(struct reading *r, const struct value *v,
 	check_depends_on(&t);
 	check_volumes(&t);
 	check_ports(&t);
+	if (task_definition_engine(td) != ENGINE_PROCESS)
+		check_network(&t);
 	check_sizes(&t);
 	check_platform(&t);
 	for (uint32_t i = 0; i < td->container_definitions.len; i++)

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-bool manifest_names_file(const struct environment_file *file)
+static bool names_file(const struct environment_file *file)
 {
-	return file->value && file->value[0] != '/' && !strchr(file->value, ':');
+	return file->value && environment_file_place_of(file->value) == ENVIRONMENT_FILE_REPOSITORY;
 }
 
 /* Files that it names, and how many of them have no content yet. */
@@ -18,7 +18,7 @@ static uint32_t count_named(const struct task_definition *td, uint32_t *empty)
 		for (uint32_t k = 0; k < c->files.len; k++, named++)
 			*empty += !c->files.items[k].content;
 		for (uint32_t k = 0; k < c->environment_files.len; k++) {
-			if (!manifest_names_file(&c->environment_files.items[k]))
+			if (!names_file(&c->environment_files.items[k]))
 				continue;
 			*empty += !c->environment_files.items[k].content;
 			named++;
@@ -108,7 +108,7 @@ static void fill_container(struct filling *f, struct container_definition *c)
 	}
 	for (uint32_t i = 0; i < c->environment_files.len; i++) {
 		struct environment_file *file = &c->environment_files.items[i];
-		if (manifest_names_file(file))
+		if (names_file(file))
 			file->content = content_of(f, file->pos, file->value);
 	}
 }

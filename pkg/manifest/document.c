@@ -56,7 +56,7 @@ static void check_content(struct reading *r, const struct document *d, const str
 		break;
 	case MANIFEST_DAEMON_SERVICE: check_daemon_service(r, v, d->object.daemon_service); break;
 	case MANIFEST_NODE: check_node(r, v, d->object.node); break;
-	case MANIFEST_CLUSTER:
+	case MANIFEST_CLUSTER: check_cluster(r, d->object.cluster); break;
 	case MANIFEST_KIND_COUNT: break;
 	}
 }
@@ -79,6 +79,7 @@ static void document_done(struct reading *r, struct document *d, size_t errors,
 	const char *name = content_name(d);
 	*(struct pos *)d->content = d->object.pos;
 	d->object.name = name && *name ? name : NULL;
+	d->object.relaxed = r->relaxed;
 	bool ok = r->in.diags->errors == errors && !r->flawed && d->object.name;
 	if (ok && d->object.kind == MANIFEST_TASK_DEFINITION)
 		d->object.digest = task_definition_digest(d->object.task_definition);
@@ -133,7 +134,7 @@ static void read_metadata(struct reading *r, const struct value *v, const struct
 		read_object(r, &metadata_schema, v, metadata);
 	if (!metadata->name.value && !value_get(v, "name") && !family)
 		report_error(r, v ? v->pos : envelope->pos, "metadata has no \"name\"");
-	check_annotations(r, v, &metadata->annotations);
+	check_annotations(r, v, &metadata->annotations, kind);
 }
 
 static void read_spec(struct reading *r, const struct value *v, const struct value *spec,
@@ -166,6 +167,14 @@ static void read_task_definition(struct reading *r, const struct value *v, const
 			     td->family.value, name->value);
 }
 
+static bool is_ecs_compatible(const struct metadata *metadata, enum manifest_kind kind)
+{
+	for (uint32_t i = 0; i < metadata->annotations.len; i++)
+		if (strcmp(metadata->annotations.items[i].name, COMPATIBILITY) == 0)
+			return kind == MANIFEST_TASK_DEFINITION;
+	return false;
+}
+
 /* errors: how many there were before the document. */
 static void read_muster_object(struct reading *r, const struct value *v, enum manifest_kind kind,
 			       size_t errors, struct object_vec *good, struct object_vec *broken)
@@ -175,6 +184,7 @@ static void read_muster_object(struct reading *r, const struct value *v, enum ma
 	const struct value *spec = value_get(v, "spec");
 	read_metadata(r, value_get(v, "metadata"), v, kind, &metadata);
 	set_metadata(&d, &metadata);
+	r->ecs = is_ecs_compatible(&metadata, kind);
 	if (kind == MANIFEST_TASK_DEFINITION)
 		read_task_definition(r, v, spec, &d, &metadata.name);
 	else
@@ -295,22 +305,73 @@ static void read_ecs_service(struct reading *r, struct value *v, struct object_v
 	document_done(r, &d, errors, good, broken);
 }
 
-/* {taskDefinition: {...}}, {service: {...}}: what stands beside is of the response. */
+/* What the answers of ECS hold documents in; what stands beside is of the answer. */
+static const struct {
+	const char *name;
+	bool services;
+} wrappers[] = {
+	{ "taskDefinition", false },
+	{ "taskDefinitions", false },
+	{ "service", true },
+	{ "services", true },
+};
+
+static void read_ecs_document(struct reading *r, struct value *v, bool service,
+			      struct object_vec *good, struct object_vec *broken)
+{
+	r->relaxed = false; /* several share one document of the file */
+	if (service)
+		read_ecs_service(r, v, good, broken);
+	else
+		read_ecs_task_definition(r, v, good, broken);
+}
+
+/* {taskDefinition: {...}}, {services: [{...}, ...]}, ... False: it is nothing of the kind. */
 static bool read_ecs_wrapped(struct reading *r, const struct value *v, struct object_vec *good,
 			     struct object_vec *broken)
 {
-	for (struct value *m = v->first; m; m = m->next) {
-		if (m->kind != VALUE_MAPPING)
-			continue;
-		if (strcmp(m->key->text, "taskDefinition") == 0)
-			read_ecs_task_definition(r, m, good, broken);
-		else if (strcmp(m->key->text, "service") == 0)
-			read_ecs_service(r, m, good, broken);
-		else
-			continue;
-		return true;
-	}
-	return false;
+	bool found = false;
+	for (struct value *m = v->first; m; m = m->next)
+		for (size_t i = 0; i < ARRAY_LEN(wrappers); i++) {
+			bool wraps = m->kind == VALUE_MAPPING || m->kind == VALUE_SEQUENCE;
+			if (!wraps || strcmp(m->key->text, wrappers[i].name) != 0)
+				continue;
+			found = true;
+			struct value *item = m->kind == VALUE_MAPPING ? m : m->first;
+			for (; item; item = m->kind == VALUE_MAPPING ? NULL : item->next)
+				read_ecs_document(r, item, wrappers[i].services, good, broken);
+		}
+	return found;
+}
+
+static bool read_ecs(struct reading *r, struct value *v, struct object_vec *good,
+		     struct object_vec *broken)
+{
+	if (v->kind != VALUE_MAPPING)
+		return false;
+	if (value_get(v, "family") || value_get(v, "containerDefinitions"))
+		read_ecs_document(r, v, false, good, broken);
+	else if (value_get(v, "serviceName") || value_get(v, "schedulingStrategy"))
+		read_ecs_document(r, v, true, good, broken);
+	else
+		return read_ecs_wrapped(r, v, good, broken);
+	return true;
+}
+
+/* Several ECS documents as a JSON list. */
+static void read_list(struct reading *r, const struct value *v, struct object_vec *good,
+		      struct object_vec *broken)
+{
+	const char *what = "a document must be a mapping of fields, or a list of ECS documents";
+	r->ecs = true;
+	if (value_get(v->first, "image"))
+		what = "a list of container definitions is no task definition: write {family, "
+		       "containerDefinitions}";
+	if (!v->first)
+		report_error(r, v->pos, "%s", what);
+	for (struct value *m = v->first; m; m = m->next)
+		if (!read_ecs(r, m, good, broken) && m->kind != VALUE_BAD)
+			report_error(r, m->pos, "%s", what);
 }
 
 static void report_unknown_document(struct reading *r, const struct value *v)
@@ -336,11 +397,13 @@ void read_document(struct reading *r, struct value *v, struct object_vec *good,
 		   struct object_vec *broken)
 {
 	size_t known = good->len + broken->len;
-	r->ecs = false;
+	r->ecs = r->relaxed = false;
 	r->flawed = v->flawed;
 	if (value_is_null(v))
 		return; /* nothing between two separators */
-	if (v->kind != VALUE_MAPPING) {
+	if (v->kind == VALUE_SEQUENCE) {
+		read_list(r, v, good, broken);
+	} else if (v->kind != VALUE_MAPPING) {
 		if (v->kind != VALUE_BAD)
 			report_error(r, v->pos, "a document must be a mapping of fields, not %s",
 				     value_kind_text(v));
@@ -348,11 +411,7 @@ void read_document(struct reading *r, struct value *v, struct object_vec *good,
 		read_muster_document(r, v, good, broken);
 	} else {
 		r->ecs = true;
-		if (value_get(v, "family") || value_get(v, "containerDefinitions"))
-			read_ecs_task_definition(r, v, good, broken);
-		else if (value_get(v, "serviceName") || value_get(v, "schedulingStrategy"))
-			read_ecs_service(r, v, good, broken);
-		else if (!read_ecs_wrapped(r, v, good, broken))
+		if (!read_ecs(r, v, good, broken))
 			report_unknown_document(r, v);
 	}
 	if (good->len + broken->len == known)

@@ -58,7 +58,7 @@ static struct manifest_object *keep_objects(struct arena *arena, struct object_v
 	return copy;
 }
 
-struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t len)
+static struct manifest_file *parse(const char *path, const void *bytes, size_t len, bool json)
 {
 	if (len > LIMIT_FILE_BYTES)
 		return manifest_unreadable(path, "the file is larger than 1 MiB");
@@ -71,7 +71,7 @@ struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t
 				     .len = len,
 				     .scratch = &scratch,
 				     .diags = &file->diags } };
-	struct value *next, *document = values_of(&r.in);
+	struct value *next, *document = values_of(&r.in, json);
 	for (; document; document = next) {
 		next = document->next;
 		document->next = NULL;
@@ -84,6 +84,20 @@ struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t
 	intern_free(r.intern);
 	arena_release(&scratch);
 	return file;
+}
+
+struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t len)
+{
+	return parse(path, bytes, len, path_is_json(path));
+}
+
+struct manifest_file *manifest_import(const char *path, const void *bytes, size_t len)
+{
+	const char *text = bytes;
+	size_t at = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	while (at < len && strchr(" \t\r\n", text[at]))
+		at++;
+	return parse(path, bytes, len, at < len && (text[at] == '{' || text[at] == '['));
 }
 
 bool manifest_task_definition_ref(const char *ref, struct arena *arena, const char **family,

@@ -47,7 +47,8 @@ struct input {
 };
 
 /* The documents, linked by .next. After a mistake of syntax: those before it. */
-struct value *values_of(struct input *in); /* by the ending of the path */
+struct value *values_of(struct input *in, bool json);
+bool path_is_json(const char *path);
 struct value *values_parse(struct input *in);
 struct value *values_parse_json(struct input *in);
 
@@ -74,7 +75,8 @@ struct reading {
 	struct input in;
 	struct arena *arena;   /* of what is kept */
 	bool flawed;	       /* the present document has mistakes of notation */
-	bool ecs;	       /* a bare ECS document: milder on what a muster document refuses */
+	bool ecs;	       /* an ECS document: milder on what a muster document refuses */
+	bool relaxed;	       /* the present document has what only an ECS document may */
 	struct intern *intern; /* of expressions; made when the first comes */
 };
 
@@ -96,6 +98,10 @@ void read_bool(struct reading *r, const struct field *field, const struct value 
 bool is_allowed_value(const char *const *values, const char *text);
 /* Does text hold what a deployment tool fills in: ${X}, {{X}}, <X>, $$$X$$$? */
 bool has_placeholder(const char *text);
+/* It does, and the document may have one: said as a warning. */
+bool passes_as_placeholder(struct reading *r, const char *field, struct pos pos, const char *text);
+/* Would a path, joined to a directory, lead out of it or name none of its files? */
+bool path_leaves(const char *path);
 
 #define report_error(r, at, ...)   diag_error((r)->in.diags, (r)->in.path, (at), __VA_ARGS__)
 #define report_warning(r, at, ...) diag_warning((r)->in.diags, (r)->in.path, (at), __VA_ARGS__)
@@ -124,9 +130,23 @@ struct task {
 	const struct task_definition *td;
 };
 const struct value *task_container(const struct task *t, uint32_t index);
-/* What ECS takes is a warning in its documents, unless our own engine would stumble over it. */
+/* What ECS takes, or an engine will refuse by itself, is a warning in ECS documents. */
 enum diag_severity task_severity(const struct task *t);
+#define report_mild(t, at, ...)                                                                    \
+	diag_add((t)->r->in.diags, task_severity(t), (t)->r->in.path, (at), __VA_ARGS__)
+/* The place of a field, or of what it is missing in. */
+struct pos place_of(const struct value *v, const char *name);
+const struct container_definition *find_container(const struct task *t, const char *name);
+bool network_is(const struct task_definition *td, const char *mode);
 void check_ports(const struct task *t);
+void check_network(const struct task *t);
+/* A container for a container engine. v: what it was read from. */
+void check_container_engine(const struct task *t, const struct container_definition *c,
+			    const struct value *v);
+/* Why an image reference is none; NULL: it is one. */
+const char *image_problem(const char *image);
+/* Is text "file:" and a confined absolute path, or "env:" and a name? NULL, or what is wrong. */
+const char *secret_place_problem(const char *text);
 
 /* What the tables cannot say. v: the mapping that was read. */
 void check_task_definition(struct reading *r, const struct value *v,
@@ -135,14 +155,20 @@ void check_process(struct reading *r, const struct value *v, const struct task_d
 void check_daemon_service(struct reading *r, const struct value *v,
 			  const struct daemon_service *service);
 void check_node(struct reading *r, const struct value *v, const struct node_manifest *node);
+void check_cluster(struct reading *r, const struct cluster_manifest *cluster);
+/* "muster/prune" of services, and "muster/compatibility: ecs" of task definitions: such a one is
+ * read as an ECS document is. */
+#define COMPATIBILITY "muster/compatibility"
 void check_annotations(struct reading *r, const struct value *metadata,
-		       const struct str_map *annotations);
+		       const struct str_map *annotations, enum manifest_kind kind);
 
 /* --- between files ---------------------------------------------------------------------------- */
 
 /* " (did you mean "x"?)" of the objects' names, or "" */
 const char *suggest_object(struct manifest_tree *tree, const struct manifest_object **items,
 			   size_t count, const char *name);
+/* Log drivers and secrets of AWS that no Cluster manifest maps: warnings. */
+void check_mappings(struct manifest_tree *tree);
 /* dependsOn: names that exist, no cycle. */
 void check_dependencies(struct manifest_tree *tree, bool services_missing);
 

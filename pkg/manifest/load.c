@@ -92,7 +92,7 @@ json_t *manifest_load_value(const char *path, const void *bytes, size_t len,
 	};
 	size_t errors = diags->errors;
 	json_t *json = NULL;
-	struct value *document = values_of(&in);
+	struct value *document = values_of(&in, path_is_json(path));
 	if (document && document->next)
 		diag_error(diags, path, document->next->pos, "more than one document");
 	if (diags->errors == errors)

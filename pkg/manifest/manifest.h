@@ -6,8 +6,9 @@
  * a function of the files' paths and bytes alone.
  *
  * Read: the kinds of muster/v1 (TaskDefinition, DaemonService, Node, Cluster), several documents a
- * file, and bare ECS documents: {family, containerDefinitions, ...}, {taskDefinition: {...}}, and
- * the input of create-service with schedulingStrategy DAEMON (also wrapped in {service: ...}).
+ * file, and bare ECS documents: {family, containerDefinitions, ...} and the input of create-service
+ * with schedulingStrategy DAEMON; as ECS answers them, too: {taskDefinition: {...}}, {services:
+ * [...]}, ...; and a list of any of these. What is done with each field: manifests/FIELDS.md.
  * Refused: aliases and anchors, duplicate keys, tags, what is over the limits (LIMIT_FILE_BYTES,
  * LIMIT_DEPTH), bytes that are not UTF-8. Types come from the schema, never guessed. null is
  * absent. Unknown fields are errors in muster documents (with a suggestion), warnings in ECS ones.
@@ -36,6 +37,10 @@ struct manifest_object {
 	struct pos pos;
 	const char *name; /* metadata.name, family, serviceName */
 	bool ecs;	  /* a bare ECS document */
+	/* A task definition with what is an error in a muster document and a warning in an ECS one:
+	 * placeholders, and what engines refuse by themselves. It is printed with the annotation
+	 * "muster/compatibility: ecs", which has it read as an ECS document is. */
+	bool relaxed;
 	union {
 		const struct task_definition *task_definition;
 		const struct daemon_service *daemon_service;
@@ -59,6 +64,8 @@ struct manifest_file {
 
 /* Read one file. Never fails: what is wrong is in ->diags. Free with manifest_file_free(). */
 struct manifest_file *manifest_parse(const char *path, const void *bytes, size_t len);
+/* The same, whatever the path: JSON where it begins as JSON does. */
+struct manifest_file *manifest_import(const char *path, const void *bytes, size_t len);
 /* A file that could not be read at all (too large, ...), as a file with that one error. */
 struct manifest_file *manifest_unreadable(const char *path, const char *why);
 void manifest_file_free(struct manifest_file *file);
@@ -97,7 +104,7 @@ struct manifest_data {
  * service and task definition, surge with static host ports, LIMIT_SERVICES, LIMIT_NODES, and that
  * the files that task definitions name are there and within LIMIT_TASK_FILES_BYTES a task. Their
  * content is filled into the tree's task definitions, and is part of their digest. data NULL: there
- * are no other files.
+ * are no other files. Warnings: log drivers and secrets of AWS that no Cluster manifest maps.
  */
 struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count,
 					  const struct manifest_data *data);
@@ -116,8 +123,6 @@ const struct manifest_object *manifest_find_cluster(const struct manifest_tree *
 bool manifest_wants_data(const struct task_definition *td);
 /* Is all that it names filled in? */
 bool manifest_filled(const struct task_definition *td);
-/* Is the value a path in the repository (and not arn:..., file:/... on the node)? */
-bool manifest_names_file(const struct environment_file *file);
 /*
  * A copy of the object (TASK_DEFINITION) in the arena, with contents and digest. NULL: a file is
  * not there or too large, which is told in diags unless that is NULL; or forgotten: *forgotten is

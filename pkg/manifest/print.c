@@ -213,6 +213,13 @@ static void print_metadata(struct printer *p, const struct manifest_object *obje
 		print_plain(p, field->name);
 		print_value(p, field, content);
 	}
+	if (object->kind == MANIFEST_TASK_DEFINITION && object->relaxed) {
+		print_plain(p, "annotations");
+		begin_mapping(p);
+		print_plain(p, COMPATIBILITY);
+		print_plain(p, "ecs");
+		end_mapping(p);
+	}
 	end_mapping(p);
 }
 

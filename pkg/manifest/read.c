@@ -209,10 +209,6 @@ static void read_ignored(struct reading *r, const struct field *field, const str
 {
 	if (value_is_empty(v))
 		return;
-	if (field->flags & FIELD_AWS_ONLY)
-		report_warning(r, v->key->pos,
-			       "\"%s\" is ignored: %s, which means nothing outside AWS",
-			       field->name, field->note);
 	if (field->flags & FIELD_REFUSED &&
 	    !(field->values && v->kind == VALUE_SCALAR && is_allowed_value(field->values, v->text)))
 		report_error(r, v->key->pos, "%s", field->note);
@@ -220,9 +216,24 @@ static void read_ignored(struct reading *r, const struct field *field, const str
 		read_object(r, field->of, v, arena_alloc(r->in.scratch, field->of->size));
 }
 
+/* What is given and will not be done is never passed over in silence. */
+static void warn_of_effect(struct reading *r, const struct field *field, const struct value *v)
+{
+	if (value_is_empty(v) || (v->kind == VALUE_SCALAR && strcmp(v->text, "false") == 0))
+		return; /* it asks for nothing */
+	if (field->flags & FIELD_NO_EFFECT)
+		report_warning(r, v->key->pos, "\"%s\" is ignored: %s", field->name, field->note);
+	if (field->flags & FIELD_NOT_OFFERED)
+		report_warning(
+			r, v->key->pos,
+			"\"%s\" needs %s, which no engine offers yet: the task is not placed",
+			field->name, capability_words(field->needs, r->in.scratch));
+}
+
 static void read_field(struct reading *r, const struct field *field, const struct value *v,
 		       void *object)
 {
+	warn_of_effect(r, field, v);
 	void *at = field_at(field, object);
 	switch (field->kind) {
 	case FIELD_STRING: *(const char **)at = read_string(r, field, v); break;

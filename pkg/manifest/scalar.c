@@ -63,6 +63,15 @@ bool has_placeholder(const char *text)
 	       (open && strchr(open, '>'));
 }
 
+bool passes_as_placeholder(struct reading *r, const char *field, struct pos pos, const char *text)
+{
+	if (!r->ecs || !has_placeholder(text))
+		return false;
+	r->relaxed = true;
+	report_warning(r, pos, "\"%s\" holds a placeholder: %s", field, text);
+	return true;
+}
+
 const char *scalar_text(struct reading *r, const struct field *field, const struct value *v)
 {
 	if (v->kind == VALUE_SCALAR)
@@ -103,9 +112,9 @@ static void check_values(struct reading *r, const struct field *field, struct po
 		return;
 	while (field->values[count])
 		count++;
-	if (r->ecs && has_placeholder(text))
-		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
-	else if (count > VALUES_LISTED_MAX)
+	if (passes_as_placeholder(r, field->name, pos, text))
+		return;
+	if (count > VALUES_LISTED_MAX)
 		report_error(r, pos, "\"%s\" cannot be \"%s\"%s", field->name, text,
 			     did_you_mean(r->in.diags, r->in.scratch, text, field->values, count));
 	else if (field->values[1])
@@ -133,9 +142,8 @@ static void check_name(struct reading *r, const struct field *field, struct pos 
 	bool file = field->flags & FIELD_NAME, ecs = field->flags & FIELD_ECS_NAME;
 	if ((!file || name_valid(text)) && (!ecs || ecs_name_valid(text)))
 		return;
-	if (!file && r->ecs && has_placeholder(text) && !strchr(text, '/') && *text != '.')
-		report_warning(r, pos, "\"%s\" holds a placeholder: %s", field->name, text);
-	else
+	bool path = strchr(text, '/') || *text == '.';
+	if (file || path || !passes_as_placeholder(r, field->name, pos, text))
 		report_error(r, pos,
 			     "\"%s\" cannot be \"%s\": 1 to %d letters, digits, \"_\"%s and \"-\" "
 			     "are a name%s",
@@ -169,15 +177,34 @@ static void check_expression(struct reading *r, const struct value *v)
 	expr_free(expr);
 }
 
+/*
+ * Tools that make ECS documents write "" for what is not given. And one of them may still hold a
+ * placeholder where something else than text is wanted: the field counts as not given, too.
+ */
+static bool left_open(struct reading *r, const struct field *field, struct pos pos,
+		      const char *text)
+{
+	bool typed = field->values || field->kind == FIELD_INT || field->kind == FIELD_BOOL;
+	if (!r->ecs || !typed || field->flags & FIELD_REQUIRED)
+		return false;
+	if (!*text)
+		return true;
+	return (field->kind == FIELD_INT || field->kind == FIELD_BOOL) &&
+	       passes_as_placeholder(r, field->name, pos, text);
+}
+
 const char *read_string(struct reading *r, const struct field *field, const struct value *v)
 {
 	const char *text = scalar_text(r, field, v);
 	if (!text)
 		return NULL;
-	if (field->flags & FIELD_REQUIRED && !*text) {
+	bool item = field->kind == FIELD_STRING_LIST || field->kind == FIELD_NAME_LIST;
+	if (field->flags & FIELD_REQUIRED && !item && !*text) {
 		report_error(r, v->pos, "\"%s\" must not be empty", field->name);
 		return NULL;
 	}
+	if (left_open(r, field, v->pos, text))
+		return NULL;
 	check_values(r, field, v->pos, text);
 	check_name(r, field, v->pos, text);
 	if (field->flags & FIELD_EXPRESSION)
@@ -190,7 +217,7 @@ void read_int(struct reading *r, const struct field *field, const struct value *
 {
 	const char *text = scalar_text(r, field, v);
 	int64_t n;
-	if (!text)
+	if (!text || left_open(r, field, v->pos, text))
 		return;
 	if (field->flags & FIELD_SIZE_MIB    ? !parse_size_mib(text, &n)
 	    : field->flags & FIELD_CPU_UNITS ? !parse_cpu_units(text, &n)
@@ -220,7 +247,7 @@ void read_bool(struct reading *r, const struct field *field, const struct value 
 	       enum opt_bool *out)
 {
 	const char *text = scalar_text(r, field, v);
-	if (!text)
+	if (!text || left_open(r, field, v->pos, text))
 		return;
 	if (strcmp(text, "true") == 0)
 		*out = OPT_TRUE;

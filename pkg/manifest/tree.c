@@ -261,6 +261,7 @@ struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, si
 	tree->cluster_count = lists[MANIFEST_CLUSTER].count;
 	fill_task_definitions(tree, data);
 	check_task_definitions(tree, files, count);
+	check_mappings(tree);
 	check_dependencies(tree, may_be_broken(files, count, MANIFEST_DAEMON_SERVICE, NULL));
 	for (size_t i = 0; i < count; i++)
 		diag_append(&tree->diags, &files[i]->diags);

@@ -3,7 +3,12 @@
 
 #include <string.h>
 
-struct value *values_of(struct input *in)
+bool path_is_json(const char *path)
+{
+	return ends_with(path, ".json");
+}
+
+struct value *values_of(struct input *in, bool json)
 {
 	size_t bad = utf8_bad_offset(in);
 	if (bad < in->len) {
@@ -11,7 +16,7 @@ struct value *values_of(struct input *in)
 		in->cut = true;
 		return NULL;
 	}
-	return ends_with(in->path, ".json") ? values_parse_json(in) : values_parse(in);
+	return json ? values_parse_json(in) : values_parse(in);
 }
 
 struct value *value_new(const struct input *in, enum value_kind kind, struct pos pos)

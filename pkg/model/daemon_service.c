@@ -22,9 +22,11 @@ static const struct schema circuit_breaker_schema =
 static const struct field deployment_configuration_fields[] = {
 	{ INTEGER(deployment_configuration, "minimumHealthyPercent", minimum_healthy_percent),
 	  RANGE(0, 100) },
-	{ INTEGER(deployment_configuration, "maximumPercent", maximum_percent), RANGE(100, 200) },
+	{ INTEGER(deployment_configuration, "maximumPercent", maximum_percent), RANGE(100, 200),
+	  .note = "counts as 100 for now, with a warning" },
 	{ OBJECT(deployment_configuration, "deploymentCircuitBreaker", deployment_circuit_breaker,
-		 circuit_breaker_schema) },
+		 circuit_breaker_schema),
+	  .note = "read and kept; no breaker acts yet" },
 	{ REFUSED("strategy", "only the ROLLING deployment strategy is supported"),
 	  .values = VALUES("ROLLING") },
 	{ AWS_ONLY("alarms", "CloudWatch alarms") },

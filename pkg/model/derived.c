@@ -23,19 +23,24 @@ enum engine_kind task_definition_engine(const struct task_definition *td)
 
 /* --- resources -------------------------------------------------------------------------------- */
 
-static bool uses_host_network(const struct task_definition *td)
+static bool network_is(const struct task_definition *td, const char *mode)
 {
-	return task_definition_engine(td) == ENGINE_PROCESS ||
-	       (td->network_mode && strcmp(td->network_mode, "host") == 0);
+	return td->network_mode && strcmp(td->network_mode, mode) == 0;
 }
 
-/* The static host port of a mapping, 0 where there is none: on the host's network a container's
- * port is the host's. */
-static uint16_t static_host_port(const struct port_mapping *mapping, bool host_network)
+/* Is a container's port published as that port of the host? */
+static bool publishes_as_is(const struct task_definition *td)
+{
+	return task_definition_engine(td) == ENGINE_PROCESS || network_is(td, "host") ||
+	       network_is(td, "awsvpc");
+}
+
+/* The static host port of a mapping, 0 where there is none. */
+static uint16_t static_host_port(const struct port_mapping *mapping, bool as_is)
 {
 	if (mapping->host_port.set && mapping->host_port.value > 0)
 		return (uint16_t)mapping->host_port.value;
-	if (host_network && mapping->container_port.set)
+	if (as_is && mapping->container_port.set)
 		return (uint16_t)mapping->container_port.value;
 	return 0;
 }
@@ -48,13 +53,13 @@ static int compare_ports(const void *a, const void *b)
 static const uint16_t *collect_ports(const struct task_definition *td, bool udp,
 				     struct arena *arena, uint32_t *count)
 {
-	bool host_network = uses_host_network(td);
+	bool as_is = publishes_as_is(td);
 	VEC(uint16_t) ports = { 0 };
 	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
 		const struct container_definition *c = &td->container_definitions.items[i];
 		for (uint32_t k = 0; k < c->port_mappings.len; k++) {
 			const struct port_mapping *m = &c->port_mappings.items[k];
-			uint16_t port = static_host_port(m, host_network);
+			uint16_t port = static_host_port(m, as_is);
 			if (port && udp == (m->protocol && strcmp(m->protocol, "udp") == 0))
 				*vec_push(&ports) = port;
 		}
@@ -91,104 +96,6 @@ struct task_resources task_definition_resources(const struct task_definition *td
 	need.tcp_ports = collect_ports(td, false, arena, &need.tcp_count);
 	need.udp_ports = collect_ports(td, true, arena, &need.udp_count);
 	return need;
-}
-
-/* --- capabilities ----------------------------------------------------------------------------- */
-
-static bool container_limits_memory(const struct container_definition *c)
-{
-	return c->memory.set;
-}
-
-static bool container_limits_cpu(const struct container_definition *c)
-{
-	return c->cpu.set && c->cpu.value > 0;
-}
-
-static bool container_has_user(const struct container_definition *c)
-{
-	return c->user != NULL;
-}
-
-static bool container_depends(const struct container_definition *c)
-{
-	return c->depends_on.len > 0;
-}
-
-static bool container_has_health_check(const struct container_definition *c)
-{
-	return c->health_check && c->health_check->command.len > 0 &&
-	       strcmp(c->health_check->command.items[0], "NONE") != 0;
-}
-
-static bool container_restarts(const struct container_definition *c)
-{
-	return c->restart_policy && c->restart_policy->enabled == OPT_TRUE;
-}
-
-static bool container_has_files(const struct container_definition *c)
-{
-	return c->files.len > 0;
-}
-
-static bool container_has_secrets(const struct container_definition *c)
-{
-	return c->secrets.len > 0;
-}
-
-static bool task_limits_memory(const struct task_definition *td)
-{
-	return td->memory.set;
-}
-
-static bool task_limits_cpu(const struct task_definition *td)
-{
-	return td->cpu.set;
-}
-
-static bool task_limits_pids(const struct task_definition *td)
-{
-	return td->pids_limit.set;
-}
-
-/* In order of names. The task needs one when it or a container of it does. */
-static const struct {
-	const char *name;
-	bool (*container)(const struct container_definition *c);
-	bool (*task)(const struct task_definition *td);
-} process_capabilities[] = {
-	{ CAPABILITY_DEPENDS_ON, container_depends, NULL },
-	{ CAPABILITY_CPU_LIMIT, container_limits_cpu, task_limits_cpu },
-	{ CAPABILITY_FILES, container_has_files, NULL },
-	{ CAPABILITY_HEALTH_CHECK, container_has_health_check, NULL },
-	{ CAPABILITY_MEMORY_LIMIT, container_limits_memory, task_limits_memory },
-	{ CAPABILITY_PIDS_LIMIT, NULL, task_limits_pids },
-	{ CAPABILITY_RESTART_POLICY, container_restarts, NULL },
-	{ CAPABILITY_SECRETS, container_has_secrets, NULL },
-	{ CAPABILITY_USER, container_has_user, NULL },
-};
-
-static bool needs_capability(const struct task_definition *td, size_t row)
-{
-	if (process_capabilities[row].task && process_capabilities[row].task(td))
-		return true;
-	for (uint32_t i = 0;
-	     process_capabilities[row].container && i < td->container_definitions.len; i++)
-		if (process_capabilities[row].container(&td->container_definitions.items[i]))
-			return true;
-	return false;
-}
-
-struct str_list task_definition_capabilities(const struct task_definition *td, struct arena *arena)
-{
-	struct str_list list = { .set = true };
-	if (task_definition_engine(td) != ENGINE_PROCESS)
-		return list;
-	list.items = ARENA_ARRAY(arena, const char *, ARRAY_LEN(process_capabilities));
-	for (size_t i = 0; i < ARRAY_LEN(process_capabilities); i++)
-		if (needs_capability(td, i))
-			list.items[list.len++] = process_capabilities[i].name;
-	return list;
 }
 
 /* --- digests and keys ------------------------------------------------------------------------- */

@@ -25,6 +25,8 @@
 #define LIMIT_CUSTOM_ATTRIBUTES 100 /* of a node; ECS allows 10 */
 #define LIMIT_ATTRIBUTE_CHARS	128 /* name, and value */
 #define LIMIT_SERVICE_EVENTS	100
+#define LIMIT_CLUSTER_MAPPINGS	100 /* logDrivers of a cluster, and secrets */
+#define LIMIT_LOG_OPTIONS	100 /* of a log driver mapping */
 
 /* Defaults. */
 #define DEFAULT_CLUSTER		    "default"
@@ -182,12 +184,27 @@ struct docker_volume_configuration {
 	enum opt_bool autoprovision;
 	struct str_map driver_opts, labels;
 };
+/* Volumes that only AWS has are kept, so that a task that needs one is not placed without it. */
+struct volume_authorization {
+	struct pos pos;
+	const char *access_point_id, *iam;	    /* EFS */
+	const char *credentials_parameter, *domain; /* FSx */
+};
+struct aws_volume {
+	struct pos pos;
+	const char *file_system_id, *root_directory;
+	const char *transit_encryption;			   /* EFS */
+	struct opt_int transit_encryption_port;		   /* EFS, S3 Files */
+	struct volume_authorization *authorization_config; /* EFS, FSx */
+	const char *file_system_arn, *access_point_arn;	   /* S3 Files */
+};
 struct volume {
 	struct pos pos;
 	const char *name;
 	struct volume_host *host;
 	struct docker_volume_configuration *docker_volume_configuration;
 	enum opt_bool configured_at_launch;
+	struct aws_volume *efs, *fsx, *s3files;
 };
 
 struct placement_constraint {
@@ -201,6 +218,12 @@ struct runtime_platform {
 	const char *operating_system_family, *cpu_architecture;
 };
 
+struct proxy_configuration { /* kept, as AWS's volumes are */
+	struct pos pos;
+	const char *type, *container_name;
+	struct str_map properties;
+};
+
 struct task_definition {
 	struct pos pos;
 	struct str_at family;
@@ -212,6 +235,7 @@ struct task_definition {
 	LIST_OF(struct placement_constraint) placement_constraints;
 	struct str_list requires_compatibilities; /* PROCESS: native processes */
 	struct runtime_platform *runtime_platform;
+	struct proxy_configuration *proxy_configuration;
 };
 
 /* --- daemon service -------------------------------------------------------------------------- */
@@ -261,11 +285,27 @@ struct node_manifest {
 	struct str_map labels, annotations;
 };
 
+/* Containers whose log driver matches get this one and its options instead. */
+struct log_driver_mapping {
+	struct pos pos;
+	const char *match; /* a glob over logDriver */
+	const char *log_driver;
+	struct str_map options;
+};
+/* Secrets whose valueFrom matches come from there instead. */
+struct secret_mapping {
+	struct pos pos;
+	const char *match; /* a glob over valueFrom */
+	const char *from;  /* "file:/PATH", which may have "{name}", or "env:NAME" */
+};
+
 struct cluster_manifest {
 	struct pos pos;
 	struct str_at name;
 	struct opt_int node_timeout_seconds, node_expire_seconds;
-	struct opt_int max_parallel_pulls; /* nodes that pull images at a time */
+	LIST_OF(struct log_driver_mapping) log_drivers; /* the first that matches counts */
+	LIST_OF(struct secret_mapping) secrets;		/* so here */
+	struct opt_int max_parallel_pulls;		/* nodes that pull images at a time */
 	struct str_map labels, annotations;
 };
 
@@ -285,7 +325,24 @@ const char *engine_kind_name(enum engine_kind kind);
 /* Which engine runs it: requiresCompatibilities has PROCESS, or not. */
 enum engine_kind task_definition_engine(const struct task_definition *td);
 
-/* What a task needs of a node; reference section 1.2. */
+/* Does pattern match all of text? '*' is any text, '?' any one character. */
+bool glob_match(const char *pattern, const char *text);
+
+/*
+ * The task definition as its cluster maps it: log drivers replaced by the first of logDrivers that
+ * matches, places of secrets in AWS by that of the first of secrets. td itself where nothing is
+ * mapped, and where cluster is NULL. Its digest is another, but what is mapped is no part of a
+ * task's target: a changed mapping replaces no task, it counts for those that start.
+ */
+const struct task_definition *cluster_task_definition(const struct cluster_manifest *cluster,
+						      const struct task_definition *td,
+						      struct arena *arena);
+
+/*
+ * What a task needs of a node; reference section 1.2. A host port is static where hostPort says so,
+ * and with networkMode host or awsvpc (whose tasks share the node's address here) where
+ * containerPort does.
+ */
 struct task_resources {
 	uint32_t cpu_units, memory_mib;
 	const uint16_t *tcp_ports, *udp_ports; /* static host ports, sorted */
@@ -295,16 +352,19 @@ struct task_resources task_definition_resources(const struct task_definition *td
 						struct arena *arena);
 
 /*
- * What the task needs an engine to be able to do, as capability attribute names, sorted: e.g.
- * "muster.capability.process.memory-limit", "muster.capability.process.health-check". An agent
- * advertises what its node's engines can honour; a node that lacks one is not eligible
- * ("missing capability NAME"), and nothing is ever silently weakened. The names for PROCESS tasks
- * are the CAPABILITY_* below.
+ * What the task needs an engine to be able to do, as capability attribute names, sorted. They stand
+ * in the field tables (.needs), so that the manual has them too. An agent advertises what its
+ * node's engines can honour; a node that lacks one is not eligible ("missing capability NAME"), and
+ * nothing is ever silently weakened. Of a task definition whose log drivers and secrets a Cluster
+ * manifest maps, ask the mapped one: cluster_task_definition().
  */
 struct str_list task_definition_capabilities(const struct task_definition *td, struct arena *arena);
 
+/* "the log driver \"splunk\"": what a name stands for; NULL for one that is not listed below. */
+const char *capability_words(const char *name, struct arena *arena);
+
 #define CAPABILITY_PREFIX "muster.capability."
-/* One for each thing that a process engine may be unable to honour on its node. */
+/* PROCESS tasks: one for each thing that a process engine may be unable to honour on its node. */
 #define CAPABILITY_MEMORY_LIMIT	  CAPABILITY_PREFIX "process.memory-limit"
 #define CAPABILITY_CPU_LIMIT	  CAPABILITY_PREFIX "process.cpu-limit"
 #define CAPABILITY_PIDS_LIMIT	  CAPABILITY_PREFIX "process.pids-limit"
@@ -314,6 +374,77 @@ struct str_list task_definition_capabilities(const struct task_definition *td, s
 #define CAPABILITY_RESTART_POLICY CAPABILITY_PREFIX "process.restart-policy"
 #define CAPABILITY_FILES	  CAPABILITY_PREFIX "process.files"
 #define CAPABILITY_SECRETS	  CAPABILITY_PREFIX "process.secrets"
+
+/*
+ * Tasks of containers: ECS's names where ECS has one. Those that end in '.' go on with a value of
+ * the task definition; awslogs, awsfirelens and none need no log driver of the node.
+ */
+#define ECS_CAPABILITY		     "ecs.capability."
+#define ECS_CAPABILITY_AMAZON	     "com.amazonaws.ecs.capability."
+#define CAPABILITY_PRIVILEGED	     ECS_CAPABILITY_AMAZON "privileged-container"
+#define CAPABILITY_LOG_DRIVER	     ECS_CAPABILITY_AMAZON "logging-driver." /* + journald */
+#define CAPABILITY_APPARMOR	     ECS_CAPABILITY_AMAZON "apparmor"
+#define CAPABILITY_SELINUX	     ECS_CAPABILITY_AMAZON "selinux"
+#define CAPABILITY_ORDERING	     ECS_CAPABILITY "container-ordering"       /* dependsOn */
+#define CAPABILITY_CONTAINER_HEALTH  ECS_CAPABILITY "container-health-check"   /* by the agent */
+#define CAPABILITY_CONTAINER_RESTART ECS_CAPABILITY "container-restart-policy" /* in place */
+#define CAPABILITY_PORT_RANGE	     ECS_CAPABILITY "network.container-port-range"
+#define CAPABILITY_NAMESPACES	     ECS_CAPABILITY "pid-ipc-namespace-sharing" /* host, task */
+#define CAPABILITY_TASK_LIMITS	     ECS_CAPABILITY "task-cpu-mem-limit" /* cpu, memory of a task */
+#define CAPABILITY_VOLUME_DRIVER                                                                   \
+	ECS_CAPABILITY "docker-plugin." /* + rexray/ebs; local needs none */
+#define CAPABILITY_DOCKER		    CAPABILITY_PREFIX "docker."
+#define CAPABILITY_DOCKER_MEMORY_LIMIT	    CAPABILITY_DOCKER "memory-limit" /* of a container */
+#define CAPABILITY_DOCKER_CPU_SHARES	    CAPABILITY_DOCKER "cpu-shares"
+#define CAPABILITY_DOCKER_PIDS_LIMIT	    CAPABILITY_DOCKER "pids-limit"
+#define CAPABILITY_DOCKER_SWAP_LIMIT	    CAPABILITY_DOCKER "swap-limit" /* maxSwap, swappiness */
+#define CAPABILITY_DOCKER_INIT		    CAPABILITY_DOCKER "init"	   /* initProcessEnabled */
+#define CAPABILITY_DOCKER_LINKS		    CAPABILITY_DOCKER "links"
+#define CAPABILITY_DOCKER_ENVIRONMENT_FILES CAPABILITY_DOCKER "environment-files"
+#define CAPABILITY_DOCKER_FILES		    CAPABILITY_DOCKER "files"
+#define CAPABILITY_DOCKER_SECRETS	    CAPABILITY_DOCKER "secrets"		   /* file:, env: */
+#define CAPABILITY_DOCKER_LOG_SECRETS	    CAPABILITY_DOCKER "log-driver-secrets" /* secretOptions */
+#define CAPABILITY_DOCKER_DEVICES	    CAPABILITY_DOCKER "resource." /* + GPU, NeuronDevice, ... */
+#define CAPABILITY_DOCKER_ARCHITECTURE	    CAPABILITY_DOCKER "cpu-architecture." /* + X86_64, ARM64 */
+#define CAPABILITY_DOCKER_OS		    CAPABILITY_DOCKER "os-family." /* + WINDOWS_...; LINUX needs none */
+/* Of AWS: no engine of this version offers them. */
+#define CAPABILITY_ENVIRONMENT_FILES_S3 ECS_CAPABILITY "env-files.s3"
+#define CAPABILITY_SECRETS_ASM		ECS_CAPABILITY "secrets.asm.environment-variables"
+#define CAPABILITY_SECRETS_SSM		ECS_CAPABILITY "secrets.ssm.environment-variables"
+#define CAPABILITY_LOG_SECRETS_ASM	ECS_CAPABILITY "secrets.asm.bootstrap.log-driver"
+#define CAPABILITY_LOG_SECRETS_SSM	ECS_CAPABILITY "secrets.ssm.bootstrap.log-driver"
+#define CAPABILITY_EFS			ECS_CAPABILITY "efs"
+#define CAPABILITY_FSX			ECS_CAPABILITY "fsxWindowsFileServer"
+#define CAPABILITY_S3FILES		CAPABILITY_DOCKER "s3files-volume"
+#define CAPABILITY_EBS			CAPABILITY_DOCKER "volume-configured-at-launch"
+#define CAPABILITY_GMSA			ECS_CAPABILITY "gmsa" /* credentialSpecs */
+#define CAPABILITY_APP_MESH		ECS_CAPABILITY "aws-appmesh"
+
+/* awslogs, awsfirelens: engines use their own default instead, where no mapping of the Cluster
+ * manifest gives another; their options and secretOptions go with them. */
+bool log_driver_is_aws(const char *log_driver);
+
+/* Where an environment file is, by its value: "file:/PATH" on the node, a path in the repository,
+ * or else (an ARN, what still holds a placeholder) out of reach. */
+enum environment_file_place {
+	ENVIRONMENT_FILE_NODE,
+	ENVIRONMENT_FILE_REPOSITORY,
+	ENVIRONMENT_FILE_AWS
+};
+enum environment_file_place environment_file_place_of(const char *value);
+
+/*
+ * Where the value of a secret comes from: "file:/PATH" and "env:NAME" on the node, or a place in
+ * AWS: an ARN, or the name of a parameter.
+ */
+enum secret_source { SECRET_FILE, SECRET_ENV, SECRET_ASM, SECRET_SSM };
+enum secret_source secret_source_of(const char *value_from);
+/*
+ * What {name} stands for of a place in AWS: of Secrets Manager the secret's name without the six
+ * characters that its ARN ends with, and where a key of the JSON in it is chosen, a dot and the
+ * key; of Parameter Store the parameter's name without a slash at its front.
+ */
+const char *secret_name_of(const char *value_from, struct arena *arena);
 
 /* H(task definition): of its canonical text, see schema_canonical(). */
 struct digest task_definition_digest(const struct task_definition *td);

@@ -14,6 +14,25 @@ static const struct field node_fields[] = {
 };
 const struct schema node_manifest_schema = SCHEMA(node_manifest, "node", node_fields);
 
+static const struct field log_driver_fields[] = {
+	{ STRING(log_driver_mapping, "match", match), .flags = FIELD_REQUIRED,
+	  .note = "a glob over logDriver: * and ?" },
+	{ STRING(log_driver_mapping, "logDriver", log_driver), .flags = FIELD_REQUIRED },
+	{ STRING_MAP(log_driver_mapping, "options", options), .flags = FIELD_SECRET,
+	  RANGE(0, LIMIT_LOG_OPTIONS) },
+};
+static const struct schema log_driver_schema =
+	SCHEMA(log_driver_mapping, "log driver mapping", log_driver_fields);
+
+static const struct field secret_mapping_fields[] = {
+	{ STRING(secret_mapping, "match", match), .flags = FIELD_REQUIRED,
+	  .note = "a glob over valueFrom: * and ?" },
+	{ STRING(secret_mapping, "from", from), .flags = FIELD_REQUIRED,
+	  .note = "file:/PATH, where {name} is the secret's name, or env:NAME" },
+};
+static const struct schema secret_mapping_schema =
+	SCHEMA(secret_mapping, "secret mapping", secret_mapping_fields);
+
 static const struct field cluster_fields[] = {
 	{ STRING_AT(cluster_manifest, "name", name),
 	  .flags = FIELD_METADATA | FIELD_REQUIRED | FIELD_NAME },
@@ -23,6 +42,10 @@ static const struct field cluster_fields[] = {
 	  RANGE(1, SECONDS_MAX) },
 	{ INTEGER(cluster_manifest, "nodeExpireSeconds", node_expire_seconds),
 	  RANGE(0, 10 * 365 * 24 * 3600) },
+	{ OBJECT_LIST(cluster_manifest, "logDrivers", log_drivers, log_driver_schema),
+	  RANGE(0, LIMIT_CLUSTER_MAPPINGS) },
+	{ OBJECT_LIST(cluster_manifest, "secrets", secrets, secret_mapping_schema),
+	  RANGE(0, LIMIT_CLUSTER_MAPPINGS) },
 	{ INTEGER(cluster_manifest, "maxParallelPulls", max_parallel_pulls),
 	  RANGE(1, LIMIT_NODES) },
 	{ REFUSED("windows", "\"windows\" is not supported yet; remove it") },

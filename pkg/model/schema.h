@@ -72,8 +72,10 @@ enum field_kind {
 
 enum field_flag {
 	FIELD_REQUIRED = 1 << 0,
-	FIELD_AWS_ONLY = 1 << 1, /* warned about: means nothing outside AWS, ignored */
-	FIELD_SILENT = 1 << 2,	 /* response-only field of ECS: ignored without a word */
+	/* Without effect, and a warning says so with .note. Without a member nothing is kept of it.
+	 */
+	FIELD_NO_EFFECT = 1 << 1,
+	FIELD_SILENT = 1 << 2, /* response-only field of ECS: ignored without a word */
 	/* An error with .note, because ignoring it would change behaviour. With .values: only for
 	 * other values than those. */
 	FIELD_REFUSED = 1 << 3,
@@ -90,6 +92,8 @@ enum field_flag {
 	FIELD_DERIVED = 1 << 13,    /* made when manifests are put together: no field of a file's */
 	FIELD_CONTAINER_ONLY =
 		1 << 11, /* an error for PROCESS: a native process has no such thing */
+	/* No engine of this version offers what it needs: a warning says that it is not placed. */
+	FIELD_NOT_OFFERED = 1 << 14,
 };
 
 struct schema;
@@ -102,8 +106,18 @@ struct field {
 	const struct schema *of;
 	int64_t min, max; /* FIELD_INT: inclusive, where min < max; lists: number of items */
 	const char *const
-		*values;  /* FIELD_STRING, FIELD_STRING_LIST: allowed ones, NULL at the end */
-	const char *note; /* FIELD_REFUSED: the whole message; FIELD_AWS_ONLY: what it is */
+		*values; /* FIELD_STRING, FIELD_STRING_LIST: allowed ones, NULL at the end */
+	/* FIELD_REFUSED: the whole message; FIELD_NO_EFFECT: why; others: a remark for the manual.
+	 */
+	const char *note;
+	/*
+	 * The capability that a node must offer where the field is set to something: not false, not
+	 * empty, not one of .unless (of a list: its first). One that ends in '.' goes on with the
+	 * value. needs_of: by the value, NULL for none. process_needs: the same for PROCESS tasks.
+	 */
+	const char *needs, *process_needs;
+	const char *const *unless;
+	const char *(*needs_of)(const char *value);
 };
 
 struct schema {
@@ -132,6 +146,13 @@ void schema_canonical(const struct schema *schema, const void *object, struct bu
 /* Append s as a JSON string, which is a double-quoted YAML scalar too: only '"', '\\' and control
  * characters are escaped. */
 void schema_quote(const char *s, struct buf *out);
+
+/*
+ * What an object needs of a node by the rows of its table and of those below: names in the arena,
+ * in byte order, each once.
+ */
+struct str_list schema_needs(const struct schema *schema, const void *object, bool process,
+			     struct arena *arena);
 
 /* Deep copy into an arena. */
 void *schema_copy(const struct schema *schema, const void *object, struct arena *arena);

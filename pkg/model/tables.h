@@ -33,8 +33,10 @@
 #define OBJECT_LIST(T, name, m, schema)                                                            \
 	ROW(name, FIELD_OBJECT_LIST, MEMBER_SIZED(T, m, struct object_list)), .of = &(schema)
 /* Rows without a member. */
-#define IGNORED(field_name)	     .name = (field_name), .kind = FIELD_IGNORED
-#define AWS_ONLY(field_name, what)   IGNORED(field_name), .flags = FIELD_AWS_ONLY, .note = (what)
+#define IGNORED(field_name) .name = (field_name), .kind = FIELD_IGNORED
+#define AWS_NOTE(what)	    what ", which means nothing outside AWS"
+#define AWS_ONLY(field_name, what)                                                                 \
+	IGNORED(field_name), .flags = FIELD_NO_EFFECT, .note = AWS_NOTE(what)
 #define RESPONSE_ONLY(field_name)    IGNORED(field_name), .flags = FIELD_SILENT
 #define REFUSED(field_name, message) IGNORED(field_name), .flags = FIELD_REFUSED, .note = (message)
 

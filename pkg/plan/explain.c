@@ -60,6 +60,16 @@ static void explain_constraints(struct answer *a)
 	buf_release(&lines);
 }
 
+static void explain_capability(struct answer *a, const char *name)
+{
+	const char *words = capability_words(name, a->arena);
+	if (words)
+		say(a, PLAN_MISSING_CAPABILITY,
+		    "the node does not offer %s (missing capability %s)", words, name);
+	else
+		say(a, PLAN_MISSING_CAPABILITY, "missing capability %s", name);
+}
+
 static void explain_engine(struct answer *a)
 {
 	const struct plan_service *spec = &a->service->spec;
@@ -67,8 +77,8 @@ static void explain_engine(struct answer *a)
 		say(a, PLAN_NO_ENGINE, "the node has no %s engine", engine_kind_name(spec->engine));
 	for (uint32_t i = 0; i < spec->capability_count; i++)
 		if (!place_offers(a->node, spec->capabilities[i]))
-			say(a, PLAN_MISSING_CAPABILITY, "missing capability %s",
-			    intern_str(a->planner->intern, spec->capabilities[i]));
+			explain_capability(a,
+					   intern_str(a->planner->intern, spec->capabilities[i]));
 }
 
 static void explain_connection(struct answer *a)

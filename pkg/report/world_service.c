@@ -166,6 +166,9 @@ void world_service_from_tree(struct world *w, struct world_service *s)
 	plan->stalled = !td;
 	if (!td)
 		return;
+	const struct manifest_object *cluster =
+		manifest_find_cluster(w->tree, spec->cluster ? spec->cluster : DEFAULT_CLUSTER);
+	td = cluster_task_definition(cluster ? cluster->cluster : NULL, td, &w->arena);
 	struct str_list names = task_definition_capabilities(td, &w->arena);
 	intern_id *capabilities = ARENA_ARRAY(&w->arena, intern_id, names.len + 1);
 	for (uint32_t i = 0; i < names.len; i++)
@@ -174,8 +177,5 @@ void world_service_from_tree(struct world *w, struct world_service *s)
 	plan->capability_count = names.len;
 	plan->engine = task_definition_engine(td);
 	plan->resources = task_definition_resources(td, &w->arena);
-	struct buf text = { 0 };
-	schema_canonical(&task_definition_schema, td, &text);
-	plan->document_bytes = (uint32_t)text.len + DESIRED_TASK_OVERHEAD_BYTES;
-	buf_release(&text);
+	plan->document_bytes = content_document_bytes(td);
 }

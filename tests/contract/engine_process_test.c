@@ -2,6 +2,7 @@
  */
 #include "engine_world.h"
 
+#include "engine/process/cgroup.h"
 #include "engine/process/record.h"
 #include "fs/fs.h"
 
@@ -197,6 +198,47 @@ static void test_killed_shim(void **state)
 	world_release(&w);
 }
 
+/* The group that a container of the task was put into; NULL: there are none here. */
+static const char *recorded_group(struct world *w, const char *id)
+{
+	struct buf record = { 0 };
+	struct record_reader r;
+	const char *group = NULL, *entry, *value;
+	assert_true(fs_read(task_file(w, arena_printf(&w->arena, "%s.task", id)), RECORD_MAX_BYTES,
+			    &record, NULL));
+	assert_int_equal(record_open(&r, record.data, record.len, "task"), RECORD_OK);
+	while ((entry = record_next(&r)))
+		if ((value = record_value(entry, "cgroup")))
+			group = arena_strdup(&w->arena, value);
+	buf_release(&record);
+	return group;
+}
+
+/* A task may make groups of its own, below its own. */
+static void test_killed_shim_with_inner_groups(void **state)
+{
+	struct world w;
+	char text[32];
+	(void)state;
+	world_init(&w, &engine_process_ops);
+	struct wire_desired_task *task =
+		world_task(&w, "web", word(&w, "daemon", "left"), "sleep", NULL);
+	assert_true(world_start(&w, "t1", task).ok);
+	long left = world_wait_pid(&w, world_path(&w, "left")), pid = main_pid(&w, "t1");
+	const char *group = recorded_group(&w, "t1");
+	if (group) {
+		const char *inner = arena_printf(&w.arena, "%s/inner", group);
+		snprintf(text, sizeof(text), "%ld", left);
+		assert_int_equal(mkdir(inner, 0755), 0);
+		assert_true(cgroup_write(inner, "cgroup.procs", text, NULL));
+		kill((pid_t)parent_of(pid), SIGKILL);
+		world_wait_status(&w, "t1", TASK_STOPPED);
+		assert_false(world_alive(left) || world_alive(pid));
+		assert_int_equal(access(group, F_OK), -1);
+	}
+	world_release(&w);
+}
+
 static void test_killed_shim_while_no_agent(void **state)
 {
 	struct world w;
@@ -306,6 +348,34 @@ static void test_newer_record(void **state)
 	world_wait(&w, listable, NULL, "the tasks to be known");
 	assert_int_equal(world_count(&w), 0);
 	assert_int_equal(access(task_file(&w, "t1.task"), F_OK), 0); /* not ours to remove */
+	world_release(&w);
+}
+
+/* The kernel tells of a close before it takes the lock away; here an own lock makes that time long.
+ */
+static void test_lock_outlives_its_event(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_process_ops);
+	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
+	long pid = main_pid(&w, "t1");
+	world_close(&w);
+	/* Read only, so that to close it is no event. */
+	int lock = open(task_file(&w, "t1.lock"), O_RDONLY | O_CLOEXEC);
+	kill((pid_t)parent_of(pid), SIGKILL);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	world_open(&w);
+	assert_int_equal(world_wait_status(&w, "t1", TASK_RUNNING)->status, TASK_RUNNING);
+	assert_true(world_start(&w, "t2", world_task(&w, "api", "sleep", NULL)).ok);
+	close(open(task_file(&w, "t1.lock"), O_WRONLY | O_CLOEXEC));
+	/* Events come in order: after this one that of the close was taken. */
+	kill((pid_t)main_pid(&w, "t2"), SIGKILL);
+	world_wait_status(&w, "t2", TASK_STOPPED);
+	assert_true(world_alive(pid));
+	close(lock);
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_false(world_alive(pid));
 	world_release(&w);
 }
 
@@ -617,6 +687,19 @@ static void test_memory_limit(void **state)
 	world_release(&w);
 }
 
+/* A file of a process in /proc: those say no size. */
+static const char *proc_text(struct world *w, long pid, const char *name)
+{
+	char path[64], *text = arena_alloc(&w->arena, 4096);
+	snprintf(path, sizeof(path), "/proc/%ld/%s", pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, 4095);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	return text;
+}
+
 static void test_pids_limit(void **state)
 {
 	struct world w;
@@ -627,28 +710,15 @@ static void test_pids_limit(void **state)
 	if (can(&w, CAPABILITY_PIDS_LIMIT)) {
 		assert_true(world_start(&w, "t1", task).ok);
 		world_wait_log(&w, "web", "main", "up");
-		char path[64];
-		snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", main_pid(&w, "t1"),
-			 main_pid(&w, "t1"));
+		/* 7 children and their parent. */
 		int children = 0;
-		for (const char *p = world_read(&w, path); *p; p++)
+		char name[64];
+		snprintf(name, sizeof(name), "task/%ld/children", main_pid(&w, "t1"));
+		for (const char *p = proc_text(&w, main_pid(&w, "t1"), name); *p; p++)
 			children += *p == ' ';
-		/* /proc tells no size: read it as lines of numbers, 7 children and their parent. */
-		if (children)
-			assert_int_equal(children, 7);
+		assert_int_equal(children, 7);
 	}
 	world_release(&w);
-}
-
-/* The group that a process is in, by the name of a controller, "" for version 2. */
-static char *group_of(struct world *w, long pid)
-{
-	char path[64], *text = arena_alloc(&w->arena, 4096);
-	snprintf(path, sizeof(path), "/proc/%ld/cgroup", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0 && read(fd, text, 4095) > 0);
-	close(fd);
-	return text;
 }
 
 static void test_shim_is_outside_of_the_limits(void **state)
@@ -664,9 +734,9 @@ static void test_shim_is_outside_of_the_limits(void **state)
 		assert_true(world_start(&w, "t1", task).ok);
 		long pid = main_pid(&w, "t1");
 		const char *own = "/t1/main";
-		assert_non_null(strstr(group_of(&w, pid), own));
-		assert_null(strstr(group_of(&w, parent_of(pid)), w.node));
-		assert_null(strstr(group_of(&w, getpid()), w.node));
+		assert_non_null(strstr(proc_text(&w, pid, "cgroup"), own));
+		assert_null(strstr(proc_text(&w, parent_of(pid), "cgroup"), w.node));
+		assert_null(strstr(proc_text(&w, getpid(), "cgroup"), w.node));
 	}
 	world_release(&w);
 }
@@ -764,10 +834,12 @@ int main(void)
 		cmocka_unit_test(test_shim_ignores_signals),
 		cmocka_unit_test(test_stop_is_repeated),
 		cmocka_unit_test(test_killed_shim),
+		cmocka_unit_test(test_killed_shim_with_inner_groups),
 		cmocka_unit_test(test_killed_shim_while_no_agent),
 		cmocka_unit_test(test_reboot),
 		cmocka_unit_test(test_record_without_shim),
 		cmocka_unit_test(test_newer_record),
+		cmocka_unit_test(test_lock_outlives_its_event),
 		cmocka_unit_test(test_emptied_directory),
 		cmocka_unit_test(test_shim_killed_at_any_moment),
 		cmocka_unit_test(test_logs_rotate),

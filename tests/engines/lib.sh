@@ -12,7 +12,7 @@ cannot() { # why this machine cannot run them
 	exit 77
 }
 need() { # PROGRAM...
-	for program; do command -v "$program" > /dev/null || cannot "no $program (tests/setup/engine-deps)"; done
+	for program; do command -v "$program" > /dev/null || cannot "no $program (tests/setup/deps engines)"; done
 }
 
 world_dir() { # DIR: absolute; a unix socket below it must fit into 107 bytes

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The environment itself: each engine comes up, runs a container whose published port can be reached, pulls from
-# the registry, is killed and started again, and leaves nothing. Needs root and what tests/setup/engine-deps has.
+# the registry, is killed and started again, and leaves nothing. Needs root and what tests/setup/deps engines has.
 set -u
 HERE=$(cd "$(dirname "$0")" && pwd)
 T=$(mktemp -d "${TMPDIR:-/tmp}/muster-engines.XXXXXX")

@@ -12,6 +12,10 @@ static inline void agent_register(struct world *w, struct agent *a)
 		{ .kind = ENGINE_PROCESS, .name = "process" },
 		{ .kind = ENGINE_CONTAINER, .name = "podman" },
 	};
+	static const char *capabilities[] = { CAPABILITY_LOG_DRIVER "journald",
+					      CAPABILITY_DOCKER_ENVIRONMENT_FILES,
+					      CAPABILITY_DOCKER_FILES,
+					      CAPABILITY_DOCKER_MEMORY_LIMIT };
 	struct buf bytes = { 0 };
 	struct wire_registration r = {
 		.fleet = FLEET,
@@ -24,7 +28,8 @@ static inline void agent_register(struct world *w, struct agent *a)
 		.wire_min = 1,
 		.wire_max = 1,
 		.engines = engines,
-		.engine_count = 2,
+		.engine_count = ARRAY_LEN(engines),
+		.capabilities = { capabilities, ARRAY_LEN(capabilities), true },
 		.attributes = { a->attributes, a->attribute_count, true },
 		.cpu_units = 4096,
 		.memory_mib = 4096,

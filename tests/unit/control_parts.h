@@ -217,8 +217,8 @@ static inline void leave_out(struct source_snapshot *s, const struct tree *had)
 {
 	for (size_t i = 0; i < s->file_count; i++)
 		for (size_t k = 0; k < had->count; k++)
-			if (strcmp(had->files[k].text, s->files[i].bytes ? s->files[i].bytes
-									 : "") == 0)
+			if (strcmp(had->files[k].text,
+				   s->files[i].bytes ? s->files[i].bytes : "") == 0)
 				s->files[i].bytes = NULL;
 }
 

@@ -32,6 +32,79 @@ static void sixth_node_touches_nothing_else(void **state)
 	world_free(w);
 }
 
+static const struct wire_desired_task *desired_task(struct world *w, const char *node,
+						    struct arena *arena)
+{
+	static struct wire_desired d;
+	const struct doc *doc = store_doc(w, "desired", node);
+	assert_non_null(doc);
+	assert_int_equal(wire_decode_desired(doc->bytes, doc->len, FLEET, node, arena, &d, NULL),
+			 WIRE_OK);
+	assert_int_equal(d.task_count, 1);
+	return d.tasks;
+}
+
+static void write_mapping(struct world *w, const char *driver)
+{
+	char text[256];
+	snprintf(text, sizeof(text),
+		 "apiVersion: muster/v1\nkind: Cluster\nmetadata: {name: default}\nspec:\n"
+		 "  logDrivers: [{match: aws*, logDriver: %s, options: {tag: x}}]\n",
+		 driver);
+	file_set_text(w, "cluster.yaml", text);
+}
+
+/* Nodes are told the mapped driver and need it; the target stays, so that nothing is replaced. */
+static void cluster_maps_log_drivers(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	struct arena arena = { 0 };
+	file_set_text(w, "task.yaml",
+		      "apiVersion: muster/v1\nkind: TaskDefinition\nmetadata: {name: web}\nspec:\n"
+		      "  containerDefinitions:\n  - name: a\n    image: a\n"
+		      "    logConfiguration: {logDriver: awslogs, options: {awslogs-group: g}}\n");
+	write_service(w, "web.yaml", "web", "web", "");
+	push(w);
+	assert_int_equal(running(w, "web"), 2);
+	const struct wire_desired_task *t = desired_task(w, "n1", &arena);
+	struct digest target = t->target;
+	assert_string_equal(
+		t->task_definition->container_definitions.items->log_configuration->log_driver,
+		"awslogs");
+
+	reset(w);
+	write_mapping(w, "journald"); /* which the nodes offer */
+	push(w);
+	t = desired_task(w, "n1", &arena);
+	const struct log_configuration *log =
+		t->task_definition->container_definitions.items->log_configuration;
+	assert_string_equal(log->log_driver, "journald");
+	assert_string_equal(log->options.items[0].name, "tag");
+	assert_true(digest_equal(&t->target, &target));
+	assert_int_equal(w->desired_puts, 2);
+	assert_int_equal(TOUCHED(w), 0);
+
+	write_mapping(w, "splunk"); /* which they do not: what runs stays, a new node gets none */
+	push(w);
+	struct agent *third = agent_start(w, "n3");
+	settle_down(w);
+	assert_int_equal(running(w, "web"), 2);
+	assert_int_equal(third->task_count, 0);
+	/* What it was before it was mapped is not forgotten over a restart. */
+	controller_restart(w);
+	file_remove(w, "cluster.yaml");
+	push(w);
+	assert_int_equal(running(w, "web"), 3);
+	t = desired_task(w, "n1", &arena);
+	assert_string_equal(
+		t->task_definition->container_definitions.items->log_configuration->log_driver,
+		"awslogs");
+	assert_int_equal(TOTAL(w, replaced), 0);
+	arena_release(&arena);
+	world_free(w);
+}
+
 static void attribute_places(void **state)
 {
 	(void)state;
@@ -274,6 +347,7 @@ int main(void)
 		cmocka_unit_test(first_commit_runs_everywhere),
 		cmocka_unit_test(sixth_node_touches_nothing_else),
 		cmocka_unit_test(attribute_places),
+		cmocka_unit_test(cluster_maps_log_drivers),
 		cmocka_unit_test(changed_task_rolls_within_budget),
 		cmocka_unit_test(failed_update_stops_at_the_budget),
 		cmocka_unit_test(a_node_that_broke_later_blocks_nothing),

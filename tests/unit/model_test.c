@@ -179,6 +179,9 @@ static void test_resources(void **state)
 
 	td.cpu = (struct opt_int){ true, 256 };
 	td.memory = (struct opt_int){ true, 512 };
+	td.network_mode = "awsvpc"; /* a task's ports are the node's, here */
+	assert_int_equal(task_definition_resources(&td, &arena).tcp_count, 4);
+	td.network_mode = NULL;
 	make_process(&td);
 	need = task_definition_resources(&td, &arena);
 	assert_int_equal(need.cpu_units, 256);
@@ -212,7 +215,6 @@ static void test_capabilities(void **state)
 	};
 	struct task_definition td = definition(&c);
 	td.pids_limit = (struct opt_int){ true, 10 };
-	assert_int_equal(task_definition_capabilities(&td, &arena).len, 0);
 	make_process(&td);
 	struct str_list all = task_definition_capabilities(&td, &arena);
 	assert_int_equal(all.len, 9);
@@ -232,6 +234,206 @@ static void test_capabilities(void **state)
 	assert_int_equal(one.len, 1);
 	assert_string_equal(one.items[0], CAPABILITY_MEMORY_LIMIT);
 	arena_release(&arena);
+}
+
+static void check_needs(const struct task_definition *td, const char *want)
+{
+	struct arena arena = { 0 };
+	struct buf got = { 0 };
+	struct str_list names = task_definition_capabilities(td, &arena);
+	for (uint32_t i = 0; i < names.len; i++)
+		buf_addf(&got, "%s%s", i ? " " : "", names.items[i]);
+	assert_string_equal(buf_str(&got), want);
+	buf_release(&got);
+	arena_release(&arena);
+}
+
+/* What ECS would ask of a node, by ECS's names. */
+static void test_container_capabilities(void **state)
+{
+	(void)state;
+	struct container_definition c = { .image = "a" };
+	struct task_definition td = definition(&c);
+	check_needs(&td, "");
+
+	const char *mode = "none", *check[] = { "CMD", "x" };
+	struct health_check health = { .command = { check, 2, true } };
+	struct log_configuration log = { .log_driver = "splunk" };
+	c = (struct container_definition){ .name = "web",
+					   .privileged = OPT_TRUE,
+					   .health_check = &health,
+					   .log_configuration = &log };
+	td.ipc_mode = mode;
+	check_needs(&td, "com.amazonaws.ecs.capability.logging-driver.splunk "
+			 "com.amazonaws.ecs.capability.privileged-container "
+			 "ecs.capability.container-health-check");
+	td.pid_mode = td.ipc_mode = "host"; /* one name for two fields */
+	c.privileged = OPT_FALSE;
+	check[0] = "NONE";
+	log.log_driver = "none";
+	check_needs(&td, "ecs.capability.pid-ipc-namespace-sharing");
+	td.pid_mode = td.ipc_mode = NULL;
+
+	/* The engine's own driver stands in for AWS's, and needs no secrets of theirs. */
+	struct key_value_secret secret = { .name = "a", .value_from = "file:/a" };
+	log.secret_options.items = &secret;
+	log.secret_options.len = 1;
+	log.secret_options.set = true;
+	log.log_driver = "awslogs";
+	check_needs(&td, "");
+	log.log_driver = "none";
+	check_needs(&td, "muster.capability.docker.log-driver-secrets");
+	c.log_configuration = NULL;
+
+	c.secrets.items = &secret;
+	c.secrets.len = 1;
+	c.secrets.set = true;
+	check_needs(&td, "muster.capability.docker.secrets");
+	secret.value_from = "arn:aws:secretsmanager:eu-west-1:1:secret:a";
+	check_needs(&td, "ecs.capability.secrets.asm.environment-variables "
+			 "muster.capability.docker.secrets");
+	secret.value_from = "/parameter";
+	check_needs(&td, "ecs.capability.secrets.ssm.environment-variables "
+			 "muster.capability.docker.secrets");
+	c.secrets.set = false;
+
+	const char *options[] = { "no-new-privileges", "apparmor:x", "label=disable" };
+	c.docker_security_options = (struct str_list){ options, 3, true };
+	c.cpu = (struct opt_int){ true, 0 };
+	check_needs(&td, "com.amazonaws.ecs.capability.apparmor "
+			 "com.amazonaws.ecs.capability.selinux");
+	c.docker_security_options.set = false;
+
+	struct aws_volume efs = { .file_system_id = "fs-1" };
+	struct docker_volume_configuration local = { .driver = "local" },
+					   other = { .driver = "rexray/ebs" };
+	struct volume volumes[] = { { .name = "a", .efs = &efs },
+				    { .name = "b", .docker_volume_configuration = &local },
+				    { .name = "c", .docker_volume_configuration = &other },
+				    { .name = "d", .configured_at_launch = OPT_FALSE } };
+	struct runtime_platform platform = { .operating_system_family = "LINUX",
+					     .cpu_architecture = "ARM64" };
+	td.volumes.items = volumes;
+	td.volumes.len = ARRAY_LEN(volumes);
+	td.volumes.set = true;
+	td.runtime_platform = &platform;
+	td.memory = (struct opt_int){ true, 64 };
+	check_needs(&td, "ecs.capability.docker-plugin.rexray/ebs ecs.capability.efs "
+			 "ecs.capability.task-cpu-mem-limit "
+			 "muster.capability.docker.cpu-architecture.ARM64");
+}
+
+static void test_glob(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *pattern, *text;
+		bool match;
+	} rows[] = {
+		{ "awslogs", "awslogs", true },
+		{ "awslogs", "awslog", false },
+		{ "aws*", "awsfirelens", true },
+		{ "*", "", true },
+		{ "", "", true },
+		{ "", "a", false },
+		{ "?", "", false },
+		{ "a?c", "abc", true },
+		{ "arn:*:x*", "arn:a:b:xy", true },
+		{ "*ab*ab", "abxab", true },
+		{ "*ab*ab", "aab", false },
+		{ "**", "abc", true },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (glob_match(rows[i].pattern, rows[i].text) != rows[i].match)
+			fail_msg("%s over %s", rows[i].pattern, rows[i].text);
+}
+
+/* The first mapping that matches gives driver and options; what is not mapped stays as it is. */
+static void test_cluster_mapping(void **state)
+{
+	(void)state;
+	struct arena arena = { 0 };
+	struct str_pair option = { "tag", "x" };
+	struct log_driver_mapping mappings[] = {
+		{ .match = "awsl*", .log_driver = "journald", .options = { &option, 1, true } },
+		{ .match = "aws*", .log_driver = "local" },
+	};
+	struct cluster_manifest cluster = { .log_drivers = { mappings, 2, true } };
+	struct str_pair old = { "awslogs-group", "g" };
+	struct key_value_secret secret = { .name = "a", .value_from = "b" };
+	struct log_configuration logs[] = {
+		{ .log_driver = "awslogs",
+		  .options = { &old, 1, true },
+		  .secret_options = { &secret, 1, true } },
+		{ .log_driver = "awsfirelens" },
+		{ .log_driver = "syslog" },
+	};
+	struct container_definition c[] = { { .name = "a", .log_configuration = &logs[0] },
+					    { .name = "b", .log_configuration = &logs[1] },
+					    { .name = "c", .log_configuration = &logs[2] },
+					    { .name = "d" } };
+	struct task_definition td = { .container_definitions = { c, 4, true } };
+	assert_ptr_equal(cluster_task_definition(NULL, &td, &arena), &td);
+	const struct task_definition *mapped = cluster_task_definition(&cluster, &td, &arena);
+	const struct container_definition *m = mapped->container_definitions.items;
+	assert_string_equal(m[0].log_configuration->log_driver, "journald");
+	assert_string_equal(m[0].log_configuration->options.items[0].name, "tag");
+	assert_int_equal(m[0].log_configuration->secret_options.len, 0);
+	assert_string_equal(m[1].log_configuration->log_driver, "local");
+	assert_ptr_equal(m[2].log_configuration, &logs[2]);
+	assert_null(m[3].log_configuration);
+	assert_string_equal(logs[0].log_driver, "awslogs");
+	td.container_definitions.items = &c[2];
+	td.container_definitions.len = 2;
+	assert_ptr_equal(cluster_task_definition(&cluster, &td, &arena), &td);
+	arena_release(&arena);
+}
+
+static void test_secret_mapping(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from, *want; /* NULL: as it is */
+	} rows[] = {
+		{ "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "file:/s/db" },
+		{ "arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-AbCdEf:user::",
+		  "file:/s/prod/db.user" },
+		{ "arn:aws:secretsmanager:eu-west-1:1:secret:plain", "file:/s/plain" },
+		{ "arn:aws:ssm:eu-west-1:1:parameter/prod/token", "env:TOKEN" },
+		{ "/prod/token", "file:/p/prod/token" },
+		{ "/prod/../../etc/shadow", NULL },
+		{ "/other", NULL },
+		{ "file:/own", NULL },
+		{ "env:OWN", NULL },
+	};
+	struct secret_mapping mappings[] = {
+		{ .match = "arn:aws:secretsmanager:*", .from = "file:/s/{name}" },
+		{ .match = "arn:aws:ssm:*", .from = "env:TOKEN" },
+		{ .match = "/prod/*", .from = "file:/p/{name}" },
+	};
+	struct cluster_manifest cluster = { .secrets = { mappings, 3, true } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena arena = { 0 };
+		struct key_value_secret secret = { .name = "a", .value_from = rows[i].from };
+		struct log_configuration log = { .log_driver = "splunk",
+						 .secret_options = { &secret, 1, true } };
+		struct container_definition c = { .name = "c",
+						  .secrets = { &secret, 1, true },
+						  .log_configuration = &log };
+		struct task_definition td = { .container_definitions = { &c, 1, true } };
+		const struct task_definition *m = cluster_task_definition(&cluster, &td, &arena);
+		const struct container_definition *mc = m->container_definitions.items;
+		if (rows[i].want) {
+			assert_string_equal(mc->secrets.items[0].value_from, rows[i].want);
+			assert_string_equal(
+				mc->log_configuration->secret_options.items[0].value_from,
+				rows[i].want);
+			assert_string_equal(secret.value_from, rows[i].from);
+		} else {
+			assert_ptr_equal(m, &td);
+		}
+		arena_release(&arena);
+	}
 }
 
 static void test_attributes(void **state)
@@ -280,7 +482,7 @@ static void check_table(const struct schema *schema, int depth)
 			fail_msg("%s: %s has no schema", schema->name, f->name);
 		if (f->kind == FIELD_INT && f->min >= f->max)
 			fail_msg("%s: %s has no range", schema->name, f->name);
-		if (f->flags & (FIELD_REFUSED | FIELD_AWS_ONLY) && !f->note)
+		if (f->flags & (FIELD_REFUSED | FIELD_NO_EFFECT) && !f->note)
 			fail_msg("%s: %s has no note", schema->name, f->name);
 		if (f->kind != FIELD_IGNORED && f->offset < sizeof(struct pos))
 			fail_msg("%s: %s lies over pos", schema->name, f->name);
@@ -310,10 +512,18 @@ static void test_service_key(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_canonical),    cmocka_unit_test(test_target_digest),
-		cmocka_unit_test(test_copy),	     cmocka_unit_test(test_resources),
-		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_attributes),
-		cmocka_unit_test(test_tables),	     cmocka_unit_test(test_service_key),
+		cmocka_unit_test(test_canonical),
+		cmocka_unit_test(test_target_digest),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_resources),
+		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_container_capabilities),
+		cmocka_unit_test(test_glob),
+		cmocka_unit_test(test_cluster_mapping),
+		cmocka_unit_test(test_secret_mapping),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_service_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

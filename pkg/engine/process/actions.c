@@ -167,7 +167,7 @@ void engine_prepare(void *self, const struct wire_desired_task *task, engine_pre
 static void remove_cgroups(const struct task *task)
 {
 	for (uint32_t i = task->cgroup_count; i-- > 0;)
-		rmdir(task->cgroups[i]);
+		cgroup_remove(task->cgroups[i]);
 }
 
 static void run_start(struct job *job)
@@ -389,7 +389,7 @@ static void finish_clean_up(struct job *job)
 	if (closing)
 		return;
 	if (!ok) {
-		timer_set(engine->retry, LEFTOVER_RETRY_MS);
+		engine_look_again(engine, LEFTOVER_RETRY_MS);
 		return;
 	}
 	if (engine_look(engine, task))

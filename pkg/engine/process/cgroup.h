@@ -67,8 +67,10 @@ bool cgroup_limits_set(const char *dir, bool v2, enum cgroup_controller controll
 		       const struct cgroup_limits *l, struct err *err);
 bool cgroup_write(const char *dir, const char *name, const char *text, struct err *err);
 
-/* SIGKILL to every process in that group alone. *left: how many there were. False: no such group.
- */
+/* SIGKILL to every process in that group and in those below it, which the task may have made.
+ * *left: how many were seen. False: no such group. */
 bool cgroup_kill(const char *path, size_t *left);
+/* Remove that group and those below it, where no process is left. */
+void cgroup_remove(const char *path);
 
 #endif

@@ -17,6 +17,8 @@
 
 #define LEFTOVER_WAIT_MS  2000 /* for killed leftovers to be gone; then again after... */
 #define LEFTOVER_RETRY_MS 1000
+#define LOCK_AGAIN_MS	  10 /* after a lock file was closed, twice as long each time, up to... */
+#define LOCK_AGAIN_MAX_MS 5000
 #define LOG_MAX_BYTES	  (10 << 20)
 #define LOG_FILES	  3
 /* Where the `files` of tasks are, of anything with a state_dir. */
@@ -111,11 +113,12 @@ struct task {
 	/* What became of it. */
 	enum task_phase phase;
 	struct task_run run;
-	bool stop_asked;     /* ID.stop is there */
-	bool fileless;	     /* failed before it had a record: only we know of it */
-	bool job;	     /* a job is about this task: its files are the job's meanwhile */
-	char *stop_after;    /* reason of a stop that waits for the start; malloc */
-	engine_done started; /* waits for the answer of a start */
+	bool stop_asked;       /* ID.stop is there */
+	bool fileless;	       /* failed before it had a record: only we know of it */
+	bool job;	       /* a job is about this task: its files are the job's meanwhile */
+	int64_t lock_again_ms; /* its lock file was closed: look whether it is free; 0: no need */
+	char *stop_after;      /* reason of a stop that waits for the start; malloc */
+	engine_done started;   /* waits for the answer of a start */
 	void *started_arg;
 };
 struct task *task_new(const char *id);
@@ -180,7 +183,8 @@ struct process_engine {
 	struct loop *loop;
 	struct jobs *jobs;
 	struct watcher *watcher;
-	struct timer *retry; /* of leftovers that would not go */
+	struct timer *retry;   /* of what no event tells of; see engine_look_again() */
+	int64_t retry_boot_ms; /* when it is due; 0: never */
 	struct cgroups *cgroups;
 	struct map *tasks; /* id -> struct task */
 	struct shim_child *children;
@@ -194,8 +198,9 @@ void shim_child_free(struct shim_child *child);
 
 /* Read the task again, answer a start that waits, see to leftovers. Returns whether it changed. */
 bool engine_look(struct process_engine *engine, struct task *task);
-void engine_forget(struct process_engine *engine, struct task *task);	/* and free it */
-void engine_clean_up(struct process_engine *engine, struct task *task); /* PHASE_DEAD */
+void engine_look_again(struct process_engine *engine, int64_t delay_ms); /* at all, at the latest */
+void engine_forget(struct process_engine *engine, struct task *task);	 /* and free it */
+void engine_clean_up(struct process_engine *engine, struct task *task);	 /* PHASE_DEAD */
 /* Try each controller once: engine->can. */
 void engine_probe(struct process_engine *engine);
 bool engine_can_switch_users(void);

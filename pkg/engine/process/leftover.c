@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,21 +60,21 @@ static size_t parse_pids(const char *text, pid_t *pids, size_t max)
 	return count;
 }
 
-bool cgroup_kill(const char *path, size_t *left)
+/* One by one. Returns how many there were. */
+static size_t kill_group(const char *path)
 {
 	struct buf name = { 0 }, text = { 0 };
 	pid_t pids[BATCH], still[BATCH];
 	int fds[BATCH];
-	*left = 0;
+	size_t count = 0;
 	buf_addf(&name, "%s/cgroup.procs", path);
-	bool found = read_text(name.data, &text);
-	if (found) {
-		*left = parse_pids(buf_str(&text), pids, BATCH);
-		for (size_t i = 0; i < *left; i++)
+	if (read_text(name.data, &text)) {
+		count = parse_pids(buf_str(&text), pids, BATCH);
+		for (size_t i = 0; i < count; i++)
 			fds[i] = open_pidfd(pids[i]);
 		size_t now =
 			read_text(name.data, &text) ? parse_pids(buf_str(&text), still, BATCH) : 0;
-		for (size_t i = 0; i < *left; i++) {
+		for (size_t i = 0; i < count; i++) {
 			for (size_t j = 0; j < now && fds[i] >= 0; j++)
 				if (still[j] == pids[i])
 					kill_pidfd(fds[i]);
@@ -83,7 +84,50 @@ bool cgroup_kill(const char *path, size_t *left)
 	}
 	buf_release(&name);
 	buf_release(&text);
-	return found;
+	return count;
+}
+
+/* For each group of the tree, children before and after: what is found may go while we look. */
+static void walk_groups(const char *path, void (*visit)(const FTSENT *group, void *arg), void *arg)
+{
+	char *const roots[] = { (char *)path, NULL };
+	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	for (FTSENT *entry; tree && (entry = fts_read(tree));)
+		if (entry->fts_info == FTS_D || entry->fts_info == FTS_DP)
+			visit(entry, arg);
+	if (tree)
+		fts_close(tree);
+}
+
+static void visit_kill(const FTSENT *group, void *arg)
+{
+	if (group->fts_info == FTS_D)
+		*(size_t *)arg += kill_group(group->fts_path);
+}
+
+bool cgroup_kill(const char *path, size_t *left)
+{
+	*left = 0;
+	if (access(path, F_OK) < 0)
+		return false;
+	/* Version 2 since Linux 5.14: all at once, so that nothing can fork faster than it is
+	 * killed.
+	 */
+	cgroup_write(path, "cgroup.kill", "1", NULL);
+	walk_groups(path, visit_kill, left);
+	return true;
+}
+
+static void visit_remove(const FTSENT *group, void *arg)
+{
+	(void)arg;
+	if (group->fts_info == FTS_DP)
+		rmdir(group->fts_path);
+}
+
+void cgroup_remove(const char *path)
+{
+	walk_groups(path, visit_remove, NULL);
 }
 
 /* --- by environment ----------------------------------------------------------------------------

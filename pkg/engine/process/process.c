@@ -32,6 +32,27 @@ static void answer_start(struct task *task)
 	done(task->started_arg, !failed, failed ? task->run.reason : NULL);
 }
 
+void engine_look_again(struct process_engine *engine, int64_t delay_ms)
+{
+	int64_t due = clock_boot_ms() + delay_ms;
+	if (engine->retry_boot_ms && engine->retry_boot_ms <= due)
+		return;
+	engine->retry_boot_ms = due;
+	timer_set(engine->retry, delay_ms);
+}
+
+/* The kernel tells that a file was closed before it takes the lock away, and then tells nothing.
+ * Not for ever: a lock file that was moved back is not closed. */
+static void look_at_lock_again(struct process_engine *engine, struct task *task)
+{
+	if (!task->lock_again_ms)
+		return;
+	engine_look_again(engine, task->lock_again_ms);
+	task->lock_again_ms *= 2;
+	if (task->lock_again_ms > LOCK_AGAIN_MAX_MS)
+		task->lock_again_ms = 0;
+}
+
 bool engine_look(struct process_engine *engine, struct task *task)
 {
 	if (task->job)
@@ -43,6 +64,8 @@ bool engine_look(struct process_engine *engine, struct task *task)
 	}
 	if (task->phase == PHASE_DEAD)
 		engine_clean_up(engine, task);
+	else if (task->phase != PHASE_EXITED)
+		look_at_lock_again(engine, task);
 	answer_start(task);
 	return changed;
 }
@@ -126,6 +149,8 @@ static void file_changed(void *arg, const char *dir, const char *name)
 	     strcmp(suffix, "lock") != 0))
 		return;
 	struct task *task = map_get(engine->tasks, id);
+	if (task && strcmp(suffix, "lock") == 0)
+		task->lock_again_ms = LOCK_AGAIN_MS;
 	if (task && engine_look(engine, task))
 		engine->changed(engine->arg);
 }
@@ -133,6 +158,7 @@ static void file_changed(void *arg, const char *dir, const char *name)
 static void try_again(void *arg)
 {
 	struct process_engine *engine = arg;
+	engine->retry_boot_ms = 0;
 	look_at_all(engine);
 	engine->changed(engine->arg);
 }
@@ -233,6 +259,8 @@ static bool process_open(const struct engine_options *options, void **self, stru
 	}
 	repeat_stops(engine);
 	engine_files_sweep(&PROCESS_FILES(engine), is_task, engine);
+	/* A shim may have closed its lock file just before we watched. */
+	engine_look_again(engine, LOCK_AGAIN_MS);
 	*self = engine;
 	return true;
 }
