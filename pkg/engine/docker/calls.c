@@ -123,6 +123,20 @@ static void created(struct call *call, const struct answer *answer)
 	}
 }
 
+static bool add_resources(struct call *call, struct task *task, struct create *create,
+			  struct err *err)
+{
+	const struct container_definition *c = &task->td->container_definitions.items[call->slot];
+	struct engine_files files = DOCKER_FILES(call->engine);
+	struct resources *r = ARENA_NEW(&call->arena, struct resources);
+	create->files_dir = engine_files_dir(&call->arena, &files, task->id.task, c->name);
+	create->file_environment = &r->file_environment;
+	create->secrets = &r->secrets;
+	create->log_secrets = &r->log_secrets;
+	return resources_read(c, &call->arena, r, err) &&
+	       engine_files_write(&files, task->id.task, c, err);
+}
+
 static void create_container(struct call *call, struct task *task)
 {
 	struct arena *arena = &call->arena;
@@ -136,10 +150,12 @@ static void create_container(struct call *call, struct task *task)
 		.image = owner ? pause_image(call->engine) : task->images[call->slot],
 		.environment = &task->environment,
 	};
-	json_t *body = create.image ? create_json(&create, arena, &err) : NULL;
+	json_t *body = NULL;
+	err_set(&err, 0, "it has no image");
+	if (create.image && (owner || add_resources(call, task, &create, &err)))
+		body = create_json(&create, arena, &err);
 	if (!body) {
-		finish(call, false,
-		       create.image ? arena_strdup(arena, err.text) : "it has no image");
+		finish(call, false, arena_strdup(arena, err.text));
 		return;
 	}
 	call->done = created;
@@ -305,6 +321,8 @@ static void gone(struct task *task)
 	struct docker_engine *engine = task->engine;
 	engine_done removed = task->removed;
 	void *arg = task->removed_arg;
+	struct engine_files files = DOCKER_FILES(engine);
+	engine_files_remove(&files, task->id.task);
 	record_remove(task);
 	docker_task_free(task);
 	if (removed)

@@ -68,9 +68,10 @@ struct create {
 	uint32_t container;		   /* index, or LIFECYCLE_OWNER */
 	const char *image;		   /* what it is made from */
 	const struct str_map *environment; /* MUSTER_*; MUSTER_TASK is set here */
-	/* What environmentFiles hold, in their order, and secrets; NULL: none. environment of the
-	 * definition goes before the files, secrets before both. */
-	const struct str_map *file_environment, *secrets;
+	/* Of the container, by resources_read(); NULL: none. environment of the definition goes
+	 * before the files, secrets before both. */
+	const struct str_map *file_environment, *secrets, *log_secrets;
+	const char *files_dir; /* where `files` are, under their own paths */
 };
 
 /*

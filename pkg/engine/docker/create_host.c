@@ -135,11 +135,24 @@ static const struct volume *find_volume(const struct task_definition *td, const 
 }
 
 /* A bind makes what is missing on the host; it cannot name a path with a colon. */
+static void mount(const struct making *m, bool volume, const char *source, const char *target,
+		  bool read_only, json_t *binds, json_t *mounts)
+{
+	if (strchr(source, ':') || strchr(target, ':'))
+		json_array_append_new(mounts,
+				      json_pack("{s:s,s:s,s:s,s:b}", "Type",
+						volume ? "volume" : "bind", "Source", source,
+						"Target", target, "ReadOnly", read_only));
+	else
+		json_array_append_new(binds,
+				      json_string(arena_printf(m->arena, "%s:%s%s", source, target,
+							       read_only ? ":ro" : "")));
+}
+
 static bool put_mount(const struct making *m, const struct mount_point *point, json_t *binds,
 		      json_t *mounts)
 {
 	const struct volume *volume = find_volume(m->in->td, point->source_volume);
-	bool read_only = point->read_only == OPT_TRUE;
 	if (!volume)
 		return err_set(m->err, 0, "there is no volume %s", point->source_volume);
 	const char *name = create_volume_name(m->in->id, volume, m->arena);
@@ -147,15 +160,8 @@ static bool put_mount(const struct making *m, const struct mount_point *point, j
 	if (!name && source[0] != '/')
 		return err_set(m->err, 0, "the path of volume %s is not absolute: %s", volume->name,
 			       source);
-	if (strchr(source, ':') || strchr(point->container_path, ':'))
-		json_array_append_new(mounts, json_pack("{s:s,s:s,s:s,s:b}", "Type",
-							name ? "volume" : "bind", "Source", source,
-							"Target", point->container_path, "ReadOnly",
-							read_only));
-	else
-		json_array_append_new(binds, json_string(arena_printf(m->arena, "%s:%s%s", source,
-								      point->container_path,
-								      read_only ? ":ro" : "")));
+	mount(m, name != NULL, source, point->container_path, point->read_only == OPT_TRUE, binds,
+	      mounts);
 	return true;
 }
 
@@ -166,6 +172,10 @@ static bool put_mounts(const struct making *m, json_t *host)
 	bool ok = true;
 	for (uint32_t i = 0; ok && i < c->mount_points.len; i++)
 		ok = put_mount(m, &c->mount_points.items[i], binds, mounts);
+	for (uint32_t i = 0; ok && i < c->files.len; i++)
+		mount(m, false,
+		      arena_printf(m->arena, "%s%s", m->in->files_dir, c->files.items[i].path),
+		      c->files.items[i].path, true, binds, mounts);
 	for (uint32_t i = 0; i < c->volumes_from.len; i++)
 		json_array_append_new(
 			from,
@@ -282,7 +292,7 @@ static bool keeps_files(const char *driver)
 static void put_log(const struct making *m, json_t *host)
 {
 	const struct log_configuration *l = m->c ? m->c->log_configuration : NULL;
-	bool aws = l && (is(l->log_driver, "awslogs") || is(l->log_driver, "awsfirelens"));
+	bool aws = l && log_driver_is_aws(l->log_driver);
 	const char *driver = !m->c	 ? "none"
 			     : l && !aws ? l->log_driver
 					 : flavor_log_driver(m->in->flavor, aws);
@@ -296,6 +306,9 @@ static void put_log(const struct making *m, json_t *host)
 	for (uint32_t i = 0; l && !aws && i < l->options.len; i++)
 		put_text(options, l->options.items[i].name,
 			 l->options.items[i].value ? l->options.items[i].value : "");
+	for (uint32_t i = 0; !aws && m->in->log_secrets && i < m->in->log_secrets->len; i++)
+		put_text(options, m->in->log_secrets->items[i].name,
+			 m->in->log_secrets->items[i].value);
 	json_object_set_new(host, "LogConfig",
 			    json_pack("{s:s,s:o}", "Type", driver, "Config", options));
 }

@@ -162,19 +162,15 @@ static void add(struct names *names, bool can, const char *prefix, const char *n
 		*vec_push(&names->items) = arena_printf(names->arena, "%s%s", prefix, name);
 }
 
-#define AMAZON "com.amazonaws.ecs.capability."
-#define ECS    "ecs.capability."
-#define DOCKER "muster.capability.docker."
-
 static void add_drivers(struct names *names, const struct flavor *f)
 {
 	for (uint32_t i = 0; i < f->log_drivers.len; i++)
-		add(names, true, AMAZON "logging-driver.", f->log_drivers.items[i]);
+		add(names, true, CAPABILITY_LOG_DRIVER, f->log_drivers.items[i]);
 	/* Podman takes Docker's name for its own files, and does not list it. */
-	add(names, f->kind == FLAVOR_PODMAN, AMAZON "logging-driver.", "json-file");
+	add(names, f->kind == FLAVOR_PODMAN, CAPABILITY_LOG_DRIVER, "json-file");
 	for (uint32_t i = 0; i < f->volume_drivers.len; i++)
 		if (strcmp(f->volume_drivers.items[i], "local") != 0)
-			add(names, true, ECS "docker-plugin.", f->volume_drivers.items[i]);
+			add(names, true, CAPABILITY_VOLUME_DRIVER, f->volume_drivers.items[i]);
 }
 
 /* ECS lists every version of the API from 1.17 on that an instance's Docker speaks. */
@@ -183,39 +179,42 @@ static void add_api_versions(struct names *names, const struct flavor *f)
 	int major, minor = 0;
 	parse_api(f->api, &major, &minor);
 	for (int i = 17; i <= minor; i++)
-		add(names, true, AMAZON "docker-remote-api.",
+		add(names, true, ECS_CAPABILITY_AMAZON "docker-remote-api.",
 		    arena_printf(names->arena, "1.%d", i));
 }
 
 struct str_list flavor_capabilities(const struct flavor *f, struct arena *arena)
 {
+	const char *arch = f->architecture ? f->architecture : "";
 	const struct {
-		const char *prefix, *name;
+		const char *name;
 		bool can;
 	} rows[] = {
-		{ AMAZON, "privileged-container", true },
-		{ AMAZON, "apparmor", f->apparmor },
-		{ AMAZON, "selinux", f->selinux },
-		{ ECS, "container-ordering", true },
-		{ ECS, "container-health-check", true },
-		{ ECS, "container-restart-policy", true },
-		{ ECS, "network.container-port-range", true },
-		{ ECS, "pid-ipc-namespace-sharing", true },
-		{ ECS, "task-cpu-mem-limit", f->memory_limit && f->cpu_quota },
-		{ DOCKER, "memory-limit", f->memory_limit },
-		{ DOCKER, "cpu-shares", f->cpu_shares },
-		{ DOCKER, "pids-limit", f->pids_limit },
-		{ DOCKER, "swap-limit", f->memory_limit && f->swap_limit },
-		{ DOCKER, "init", f->init },
-		{ DOCKER, "links", f->links },
-		{ DOCKER "cpu-architecture.", "X86_64",
-		  f->architecture && strcmp(f->architecture, "x86_64") == 0 },
-		{ DOCKER "cpu-architecture.", "ARM64",
-		  f->architecture && strcmp(f->architecture, "arm64") == 0 },
+		{ CAPABILITY_PRIVILEGED, true },
+		{ CAPABILITY_APPARMOR, f->apparmor },
+		{ CAPABILITY_SELINUX, f->selinux },
+		{ CAPABILITY_ORDERING, true },
+		{ CAPABILITY_CONTAINER_HEALTH, true },
+		{ CAPABILITY_CONTAINER_RESTART, true },
+		{ CAPABILITY_PORT_RANGE, true },
+		{ CAPABILITY_NAMESPACES, true },
+		{ CAPABILITY_TASK_LIMITS, f->memory_limit && f->cpu_quota },
+		{ CAPABILITY_DOCKER_ENVIRONMENT_FILES, true },
+		{ CAPABILITY_DOCKER_MEMORY_LIMIT, f->memory_limit },
+		{ CAPABILITY_DOCKER_CPU_SHARES, f->cpu_shares },
+		{ CAPABILITY_DOCKER_PIDS_LIMIT, f->pids_limit },
+		{ CAPABILITY_DOCKER_SWAP_LIMIT, f->memory_limit && f->swap_limit },
+		{ CAPABILITY_DOCKER_INIT, f->init },
+		{ CAPABILITY_DOCKER_LINKS, f->links },
+		{ CAPABILITY_DOCKER_FILES, true },
+		{ CAPABILITY_DOCKER_SECRETS, true },
+		{ CAPABILITY_DOCKER_LOG_SECRETS, true },
+		{ CAPABILITY_DOCKER_ARCHITECTURE "X86_64", strcmp(arch, "x86_64") == 0 },
+		{ CAPABILITY_DOCKER_ARCHITECTURE "ARM64", strcmp(arch, "arm64") == 0 },
 	};
 	struct names names = { .arena = arena };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		add(&names, rows[i].can, rows[i].prefix, rows[i].name);
+		add(&names, rows[i].can, rows[i].name, "");
 	add_drivers(&names, f);
 	add_api_versions(&names, f);
 	struct str_list list = { .items = ARENA_ARRAY(arena, const char *, names.items.len),

@@ -1,7 +1,6 @@
 #include "engine/docker/image.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,29 +115,21 @@ const char *image_digest(const struct image_info *image, const struct image_ref 
 /* --- credentials -------------------------------------------------------------------------------
  */
 
-static const char *base64(const char *text, bool url, struct arena *arena)
+/* Docker's form for headers: RFC 4648, section 5. */
+static const char *base64_url(const char *text, struct arena *arena)
 {
-	size_t len = strlen(text);
-	char *out = arena_alloc(arena, len / 3 * 4 + 8);
-	EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)text, (int)len);
-	for (char *p = out; url && *p; p++)
+	struct buf CLEANUP(buf_release) out = { 0 };
+	base64_encode(text, strlen(text), &out);
+	for (char *p = out.data; p && *p; p++)
 		*p = *p == '+' ? '-' : *p == '/' ? '_' : *p;
-	return out;
+	return arena_strdup(arena, buf_str(&out));
 }
 
 static const char *unbase64(const char *text, struct arena *arena)
 {
-	size_t len = strlen(text);
-	char *out = arena_alloc(arena, len + 4);
-	if (len % 4 || len > AUTH_FILE_MAX)
-		return NULL;
-	int n = EVP_DecodeBlock((unsigned char *)out, (const unsigned char *)text, (int)len);
-	for (size_t i = len; n > 0 && i > 0 && text[i - 1] == '='; i--)
-		n--;
-	if (n < 0 || memchr(out, '\0', (size_t)n))
-		return NULL;
-	out[n] = '\0';
-	return out;
+	struct buf CLEANUP(buf_release) out = { 0 };
+	bool ok = base64_decode(text, &out) && !memchr(buf_str(&out), '\0', out.len);
+	return ok ? arena_strdup(arena, buf_str(&out)) : NULL;
 }
 
 /* The part of a key that names the registry, and maybe a path there:
@@ -225,7 +216,7 @@ const char *image_auth(const char *file, size_t len, const struct image_ref *ref
 		json_t *header = entry ? header_json(entry, ref, arena, err) : NULL;
 		char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
 		if (text)
-			value = base64(text, true, arena);
+			value = base64_url(text, arena);
 		free(text);
 		json_decref(header);
 	}

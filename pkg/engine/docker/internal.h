@@ -203,6 +203,17 @@ void record_remove(struct task *task);
 /* All there are, as tasks of the engine. What does not read is left where it is, and said. */
 bool records_load(struct docker_engine *engine, struct err *err);
 
+/* --- resources.c -------------------------------------------------------------------------------
+ */
+
+struct resources {
+	struct str_map file_environment, secrets, log_secrets;
+};
+/* False: err is "ResourceInitializationError: ...", and names no value. */
+bool resources_read(const struct container_definition *c, struct arena *arena,
+		    struct resources *out, struct err *err);
+#define DOCKER_FILES(engine) ((struct engine_files){ (engine)->state_dir, "docker" })
+
 /* --- calls.c, exec.c: what lifecycle_step() asks for -------------------------------------------
  */
 

@@ -233,10 +233,17 @@ static void list(void *arg)
 		  filters(engine, false, &call->arena));
 }
 
+static bool is_known(void *arg, const char *id)
+{
+	return docker_task_find(arg, id) != NULL;
+}
+
 void link_listed(struct docker_engine *engine)
 {
+	struct engine_files files = DOCKER_FILES(engine);
 	if (engine->link != LINK_LISTING)
 		return;
+	engine_files_sweep(&files, is_known, engine);
 	engine->link = LINK_UP;
 	engine->retry_ms = RECONNECT_MIN_MS;
 	free(engine->why);

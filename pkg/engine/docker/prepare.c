@@ -124,9 +124,21 @@ static void progress(void *arg, const char *text)
 /* --- asking ------------------------------------------------------------------------------------
  */
 
+/* What is missing on the node is known at once; a pull may take its time. */
+static void check_resources(struct prepare *p, const struct task_definition *td)
+{
+	struct arena CLEANUP(arena_release) arena = { 0 };
+	struct resources r;
+	struct err err;
+	for (uint32_t i = 0; i < td->container_definitions.len && !p->failure; i++)
+		if (!resources_read(&td->container_definitions.items[i], &arena, &r, &err))
+			p->failure = arena_strdup(&p->arena, err.text);
+}
+
 static void ask(struct prepare *p, const struct task_definition *td, const struct str_map *pinned)
 {
 	p->count = td->container_definitions.len;
+	check_resources(p, td);
 	p->waits = p->count + create_needs_owner(td);
 	for (uint32_t i = 0; i < p->count; i++) {
 		const struct container_definition *c = &td->container_definitions.items[i];
