@@ -338,7 +338,8 @@ bool put_host_config(const struct making *m, json_t *body, json_t *host)
 		put_owner(m, host);
 		return true;
 	}
-	put_links(m, host);
+	if (m->network == NETWORK_BRIDGE)
+		put_links(m, host);
 	put_security(m, host);
 	put_limits(m, host);
 	if (lp) {
