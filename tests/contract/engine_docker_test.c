@@ -1,21 +1,416 @@
 /*
- * The engine contract on a real engine at $ENGINE_SOCKET, and what only containers can show.
- * tests/engines/contract runs it.
+ * The engine contract on a real container engine at $ENGINE_SOCKET, and what only containers have:
+ * several of them, health, a shared network, volumes, files. tests/engines/contract.t runs it.
  */
 #include "engine_contract.h"
-#include "engine_world.h"
+#include "engine_docker_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "fs/fs.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define TESTS_MAX 64
 
+/* --- several containers ------------------------------------------------------------------------
+ */
+
+static void test_order(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	struct container_definition *main = world_container(task, 0);
+	struct container_definition *first = world_add_container(&w, task, "first", "exit=0", NULL);
+	struct container_definition *alive = world_add_container(&w, task, "alive", "sleep", NULL);
+	first->essential = OPT_FALSE;
+	check_health(&w, alive, "[ -e /tmp/up ] || { mkdir -p /tmp; touch /tmp/up; exit 1; }");
+	alive->health_check->retries = integer(3);
+	depend(&w, alive, "first", "SUCCESS");
+	depend(&w, main, "alive", "HEALTHY");
+	assert_true(world_start(&w, "t1", task).ok);
+	const struct node_task *t = world_find(&w, "t1");
+	assert_int_equal(t->status, TASK_RUNNING);
+	assert_int_equal(t->containers[0].last_status, TASK_RUNNING);
+	assert_int_equal(t->containers[1].last_status, TASK_STOPPED);
+	assert_int_equal(t->containers[1].exit_code, 0);
+	assert_int_equal(t->containers[2].health, HEALTH_HEALTHY);
+	assert_int_equal(t->health, HEALTH_HEALTHY);
+	assert_true(t->health_checked);
+	const char *ids[] = { container_id(&w, "t1", "first"), container_id(&w, "t1", "alive"),
+			      container_id(&w, "t1", "main") };
+	for (size_t i = 1; i < ARRAY_LEN(ids); i++)
+		assert_true(strcmp(told(&w, ids[i - 1], "State.StartedAt"),
+				   told(&w, ids[i], "State.StartedAt")) < 0);
+	/* And stopped the other way round. */
+	world_stop(&w, "t1", "over");
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_true(strcmp(told(&w, ids[2], "State.FinishedAt"),
+			   told(&w, ids[1], "State.FinishedAt")) < 0);
+	world_release(&w);
+}
+
+static void test_dependency_fails(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	world_add_container(&w, task, "first", "err=no luck", "exit=3", NULL)->essential =
+		OPT_FALSE;
+	depend(&w, world_container(task, 0), "first", "SUCCESS");
+	struct answer a = world_start(&w, "t1", task);
+	assert_false(a.ok);
+	const struct node_task *t = world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_string_equal(t->stop_code, "TaskFailedToStart");
+	assert_non_null(strstr(t->reason, "first"));
+	assert_int_equal(t->containers[1].exit_code, 3);
+	world_release(&w);
+}
+
+static bool says(struct world *w, void *arg)
+{
+	const struct node_task *t = world_find(w, "t1");
+	return t->stderr_tail && strstr(t->stderr_tail, arg);
+}
+
+static void test_last_words(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task =
+		world_task(&w, "web", "out=to stdout", "err=no luck today", "exit=3", NULL);
+	world_start(&w, "t1", task);
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	world_wait(&w, says, (void *)"no luck today", "the last words");
+	assert_null(strstr(world_find(&w, "t1")->stderr_tail, "to stdout"));
+	/* They are not lost with the agent. */
+	world_close(&w);
+	world_open(&w);
+	world_wait(&w, says, (void *)"no luck today", "the last words, again");
+	world_release(&w);
+}
+
+static bool is_unhealthy(struct world *w, void *arg)
+{
+	return world_find(w, arg)->health == HEALTH_UNHEALTHY;
+}
+
+static void test_unhealthy(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	check_health(&w, world_container(task, 0), "exit 1");
+	assert_true(world_start(&w, "t1", task).ok);
+	world_wait(&w, is_unhealthy, (void *)"t1", "the task to be unhealthy");
+	assert_int_equal(world_find(&w, "t1")->status, TASK_RUNNING); /* its node decides */
+	world_release(&w);
+}
+
+static bool checks_are_gone(struct world *w, void *arg)
+{
+	json_t *top =
+		api(w, "GET", arena_printf(&w->arena, "/containers/%s/top", (char *)arg), NULL);
+	size_t count = json_array_size(json_object_get(top, "Processes"));
+	json_decref(top);
+	return count == 1;
+}
+
+/* A check that hangs does not come to be many. */
+static void test_health_check_hangs(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	check_health(&w, world_container(task, 0), "exec sleep 1000");
+	world_container(task, 0)->health_check->timeout = integer(1);
+	world_container(task, 0)->health_check->interval = integer(60);
+	assert_true(world_start(&w, "t1", task).ok);
+	world_container(task, 0)->health_check->interval = integer(1);
+	world_stop(&w, "t1", "the first check would come too late");
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_true(world_start(&w, "t2", task).ok);
+	world_wait(&w, is_unhealthy, (void *)"t2", "the task to be unhealthy");
+	world_wait(&w, checks_are_gone, (void *)container_id(&w, "t2", "main"),
+		   "hanging checks to be ended");
+	world_release(&w);
+}
+
+static bool has_logged(struct world *w, void *arg)
+{
+	char command[512];
+	const char *const *pair = arg;
+	snprintf(command, sizeof(command),
+		 "curl -s --unix-socket '%s' "
+		 "'http://localhost/v1.41/containers/%s/logs?stdout=1&stderr=1' | grep -qa -e '%s'",
+		 w->socket, pair[0], pair[1]);
+	return system(command) == 0; /* NOLINT(cert-env33-c) */
+}
+
+static void wait_logged(struct world *w, const char *id, const char *text)
+{
+	const char *pair[] = { id, text };
+	world_wait(w, has_logged, pair, text);
+}
+
+static void test_shared_network(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	struct container_definition *main = world_container(task, 0);
+	struct container_definition *side = world_add_container(&w, task, "side", "sleep", NULL);
+	definition(task)->network_mode = "awsvpc";
+	definition(task)->pid_mode = "task";
+	main->port_mappings.items = ARENA_NEW(&w.arena, struct port_mapping);
+	main->port_mappings.items[0].container_port = integer(47123);
+	main->port_mappings.len = 1;
+	shell(&w, main, "httpd -f -p 47123 -h /var/www & wait");
+	shell(&w, side,
+	      "until wget -q -O - http://127.0.0.1:47123/; do sleep 0.1; done; ps; sleep 1000 & "
+	      "wait");
+	assert_true(world_start(&w, "t1", task).ok);
+	const struct node_task *t = world_find(&w, "t1");
+	assert_int_equal(t->containers[0].network_binding_count >= 1, 1);
+	assert_int_equal(t->containers[0].network_bindings[0].host_port, 47123);
+	assert_int_equal(t->containers[0].network_bindings[0].container_port, 47123);
+	assert_int_equal(t->containers[1].network_binding_count, 0);
+	assert_int_equal(t->container_count, 2); /* the owner is nobody's business */
+	assert_int_equal(containers_of_node(&w), 3);
+	wait_logged(&w, container_id(&w, "t1", "side"), "muster-shim");
+	world_release(&w);
+}
+
+static void test_dynamic_port(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	struct container_definition *main = world_container(task, 0);
+	main->port_mappings.items = ARENA_NEW(&w.arena, struct port_mapping);
+	main->port_mappings.items[0].container_port = integer(80);
+	main->port_mappings.len = 1;
+	assert_true(world_start(&w, "t1", task).ok);
+	const struct wire_container *c = world_find(&w, "t1")->containers;
+	assert_true(c->network_binding_count >= 1);
+	assert_int_equal(c->network_bindings[0].container_port, 80);
+	assert_in_range(c->network_bindings[0].host_port, 1024, 65535);
+	world_release(&w);
+}
+
+/* --- what it is given --------------------------------------------------------------------------
+ */
+
+static size_t volumes_of(struct world *w, const char *task)
+{
+	json_t *answer = api(w, "GET",
+			     arena_printf(&w->arena,
+					  "/volumes?filters=%%7B%%22label%%22%%3A%%5B%%22muster."
+					  "task%%3D%s%%22%%5D%%7D",
+					  task),
+			     NULL);
+	size_t count = json_array_size(json_object_get(answer, "Volumes"));
+	json_decref(answer);
+	return count;
+}
+
+static void test_volumes(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	struct container_definition *main = world_container(task, 0);
+	struct container_definition *side = world_add_container(&w, task, "side", "sleep", NULL);
+	struct volume volumes[] = { { .name = "scratch" }, { .name = "host" } };
+	struct volume_host host = { .source_path = world_path(&w, "made/for/it") };
+	struct mount_point mounts[] = {
+		{ .source_volume = "scratch", .container_path = "/scratch" },
+		{ .source_volume = "host", .container_path = "/host" },
+	};
+	struct mount_point read_only = { .source_volume = "scratch",
+					 .container_path = "/scratch",
+					 .read_only = OPT_TRUE };
+	volumes[1].host = &host;
+	definition(task)->volumes.items = volumes;
+	definition(task)->volumes.len = 2;
+	main->mount_points.items = mounts;
+	main->mount_points.len = 2;
+	side->mount_points.items = &read_only;
+	side->mount_points.len = 1;
+	shell(&w, main, "echo from-main > /scratch/f; echo seen > /host/f; sleep 1000 & wait");
+	shell(&w, side,
+	      "until [ -s /scratch/f ]; do sleep 0.1; done; cat /scratch/f; touch /scratch/g || "
+	      "echo "
+	      "cannot-write; sleep 1000 & wait");
+	const char *id = arena_printf(&w.arena, "vol-%s", w.node); /* the engine is shared */
+	assert_true(world_start(&w, id, task).ok);
+	wait_logged(&w, container_id(&w, id, "side"), "from-main");
+	wait_logged(&w, container_id(&w, id, "side"), "cannot-write");
+	world_wait_file(&w, world_path(&w, "made/for/it/f"));
+	assert_int_equal(volumes_of(&w, id), 1);
+	world_stop(&w, id, "x");
+	world_wait_status(&w, id, TASK_STOPPED);
+	assert_true(world_remove(&w, id).ok);
+	assert_int_equal(volumes_of(&w, id), 0);
+	assert_int_equal(containers_of_node(&w), 0);
+	world_release(&w);
+}
+
+static const char *put_file(struct world *w, const char *name, const char *text, mode_t mode)
+{
+	const char *path = world_path(w, name);
+	assert_true(fs_write(path, text, strlen(text), mode, 0, NULL, NULL));
+	return path;
+}
+
+static void test_files_and_secrets(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	struct container_definition *main = world_container(task, 0);
+	const char *env = put_file(&w, "env", "# comment\nA=from file\nB=b=c\nA=second\n", 0600);
+	const char *secret = put_file(&w, "secret", "s3cret-value\n", 0600);
+	struct environment_file env_file = { .type = "file",
+					     .value = arena_printf(&w.arena, "file:%s", env) };
+	struct key_value_secret valued = { .name = "TOKEN",
+					   .value_from =
+						   arena_printf(&w.arena, "file:%s", secret) };
+	struct config_file file = { .path = "/etc/own.conf",
+				    .mode = "0440",
+				    .content = "Y29udGVudA==" };
+	main->environment_files.items = &env_file;
+	main->environment_files.len = 1;
+	main->secrets.items = &valued;
+	main->secrets.len = 1;
+	main->files.items = &file;
+	main->files.len = 1;
+	shell(&w, main,
+	      "echo \"[$A][$B][${TOKEN#s3}]\"; cat /etc/own.conf; ls -l "
+	      "/etc/own.conf; echo x > /etc/own.conf || echo cannot-write; sleep 1000 & wait");
+	assert_true(world_prepare(&w, task).ok);
+	assert_true(world_start(&w, "t1", task).ok);
+	const char *id = container_id(&w, "t1", "main");
+	wait_logged(&w, id, "\\[from file\\]\\[b=c\\]\\[cret-value\\]");
+	wait_logged(&w, id, "content");
+	wait_logged(&w, id, "-r--r-----");
+	wait_logged(&w, id, "cannot-write");
+	/* Never in what is kept. */
+	const char *record =
+		world_read(&w, arena_printf(&w.arena, "%s/tasks/t1.json", w.state_dir));
+	assert_non_null(strstr(record, "TOKEN"));
+	assert_null(strstr(record, "s3cret"));
+	/* One that others may read is refused, before anything is stopped for it. */
+	assert_int_equal(chmod(secret, 0644), 0);
+	struct answer a = world_prepare(&w, task);
+	assert_false(a.ok);
+	assert_memory_equal(a.reason, "ResourceInitializationError: secret TOKEN", 41);
+	assert_non_null(strstr(a.reason, secret));
+	a = world_start(&w, "t2", task);
+	assert_false(a.ok);
+	assert_memory_equal(a.reason, "ResourceInitializationError: secret TOKEN", 41);
+	world_release(&w);
+}
+
+/* --- images ------------------------------------------------------------------------------------
+ */
+
+static void test_no_image(void **state)
+{
+	static const struct {
+		const char *image, *policy, *why;
+	} rows[] = {
+		{ "localhost/never-made:1", "Never",
+		  "CannotPullContainerError: image localhost/never-made:1 is not there, and its "
+		  "imagePullPolicy is Never" },
+		{ "nowhere.invalid/x:1", NULL, "CannotPullContainerError: " },
+		{ "no such name", NULL,
+		  "CannotPullContainerError: 'no such name' is no reference" },
+	};
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+		world_container(task, 0)->image = rows[i].image;
+		world_container(task, 0)->image_pull_policy = rows[i].policy;
+		struct answer a = world_prepare(&w, task);
+		assert_false(a.ok);
+		assert_memory_equal(a.reason, rows[i].why, strlen(rows[i].why));
+		const char *id = arena_printf(&w.arena, "t%zu", i);
+		a = world_start(&w, id, task);
+		assert_false(a.ok);
+		assert_memory_equal(a.reason, rows[i].why, strlen(rows[i].why));
+		const struct node_task *t = world_wait_status(&w, id, TASK_STOPPED);
+		assert_string_equal(t->stop_code, "TaskFailedToStart");
+		assert_false(t->stop_requested);
+		assert_int_equal(containers_of_node(&w), 0);
+	}
+	world_release(&w);
+}
+
+/* $ENGINE_REGISTRY: an image of two architectures behind a password; $ENGINE_INDEX: the digest of
+ * its index; $ENGINE_AUTH: a file with the credentials. */
+static void test_registry(void **state)
+{
+	struct world w;
+	const char *image = getenv("ENGINE_REGISTRY"), *index = getenv("ENGINE_INDEX");
+	(void)state;
+	if (!image || !index)
+		skip();
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	world_container(task, 0)->image = image;
+	world_container(task, 0)->image_pull_policy = "Always";
+	struct answer a = world_prepare(&w, task);
+	assert_false(a.ok); /* no credentials yet */
+	assert_memory_equal(a.reason, "CannotPullContainerError: ", 26);
+	world_close(&w);
+	const char *auth = put_file(&w, "auth.json", world_read(&w, getenv("ENGINE_AUTH")), 0644);
+	w.registry_auth = auth;
+	world_open(&w);
+	a = world_prepare(&w, task);
+	assert_false(a.ok);
+	assert_non_null(strstr(a.reason, "others may read it"));
+	assert_int_equal(chmod(auth, 0600), 0);
+	a = world_prepare(&w, task);
+	assert_true(a.ok);
+	assert_string_equal(a.image, index);
+	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_find(&w, "t1")->containers[0].image, image);
+	assert_string_equal(world_find(&w, "t1")->containers[0].image_digest, index);
+	/* Pinned it needs no registry any more. */
+	struct str_pair pin = { "main", index };
+	task->images = (struct str_map){ &pin, 1, true };
+	assert_int_equal(unlink(auth), 0);
+	assert_true(world_prepare(&w, task).ok);
+	world_release(&w);
+}
+
 int main(void)
 {
+	static const struct CMUnitTest own[] = {
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_dependency_fails),
+		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_unhealthy),
+		cmocka_unit_test(test_health_check_hangs),
+		cmocka_unit_test(test_shared_network),
+		cmocka_unit_test(test_dynamic_port),
+		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_files_and_secrets),
+		cmocka_unit_test(test_no_image),
+		cmocka_unit_test(test_registry),
+	};
 	static struct CMUnitTest tests[TESTS_MAX];
 	size_t count = 0;
 	if (!getenv("ENGINE_SOCKET")) {
@@ -28,5 +423,7 @@ int main(void)
 			.test_func = engine_contract_tests[i].run,
 			.initial_state = (void *)&engine_docker_ops,
 		};
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		tests[count++] = own[i];
 	return _cmocka_run_group_tests("docker engine", tests, count, NULL, NULL);
 }

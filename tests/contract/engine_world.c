@@ -138,7 +138,9 @@ static void take_answer(void *arg, bool ok, const char *reason)
 
 static void take_prepared(void *arg, bool ok, const char *reason, const struct str_map *images)
 {
-	(void)images;
+	struct answer *answer = arg;
+	if (images && images->len)
+		snprintf(answer->image, sizeof(answer->image), "%s", images->items[0].value);
 	take_answer(arg, ok, reason);
 }
 

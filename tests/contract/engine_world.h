@@ -32,6 +32,7 @@ struct answer {
 	struct world *world;
 	bool came, ok;
 	char reason[1024];
+	char image[128]; /* of a prepare: the digest of the first image that has one */
 };
 
 /* An open engine on an empty directory; node is unique. */
