@@ -13,8 +13,8 @@
 
 #define BEATS_SCAN_MS	   10000 /* how often alive/ is looked at */
 #define BEATS_EARLY_MS	   500	 /* ... in the first moments after the start */
-#define BEATS_EARLY_FOR_MS 30000
-#define STORE_RETRY_MS	   2000 /* an absent store is opened again so often */
+#define BEATS_EARLY_FOR_MS 35000 /* until those that are gone are known to be, by default */
+#define STORE_RETRY_MS	   2000	 /* an absent store is opened again so often */
 #define STATUS_SETTLE_MS                                                                           \
 	100 /* status follows a change so late, and others within this time with it */
 #define STATUS_BEAT_MS	  10000	    /* .beat of the status directory */
@@ -56,6 +56,7 @@ struct musterd {
 /* store.c: the store's side. */
 bool musterd_store_start(struct musterd *d, struct err *err);
 void musterd_store_stop(struct musterd *d);
+void musterd_store_list_nodes(struct musterd *d);
 
 /* source.c */
 bool musterd_source_start(struct musterd *d, struct err *err);

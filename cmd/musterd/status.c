@@ -41,6 +41,7 @@ void musterd_status_effect(struct musterd *d, const struct control_effect *effec
 	case EFFECT_STATUS_FLEET: d->status_fleet = true; break;
 	case EFFECT_PUT:
 	case EFFECT_REMOVE:
+	case EFFECT_LIST_NODES:
 	case EFFECT_SAVE_APPLIED: break;
 	}
 	if (!d->status_due)
