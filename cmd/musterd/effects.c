@@ -77,6 +77,8 @@ void musterd_step(void *arg)
 	struct control_effects effects = { 0 };
 	int64_t now_ms = clock_monotonic_ms();
 	control_step(d->control, now_ms, clock_unix_ms(), &arena, &effects);
+	if (effects.items.len > 0)
+		musterd_status_behind(d);
 	for (size_t i = 0; i < effects.items.len; i++)
 		carry_out(d, &effects.items.items[i], &arena);
 	if (effects.wake_at_ms != INT64_MAX)

@@ -48,6 +48,7 @@ struct musterd {
 	struct map *status_services, *status_nodes, *status_families; /* key -> "1": out of date */
 	struct map *status_gone; /* "services/CLUSTER/NAME", ... */
 	bool status_fleet, status_failed, status_due;
+	int status_lock;
 	struct buf events; /* lines of events.jsonl to be written */
 	int exit_code;
 	bool source_answered;
@@ -74,6 +75,9 @@ void musterd_commands_read(struct musterd *d);
 /* status.c */
 bool musterd_status_start(struct musterd *d, struct err *err);
 void musterd_status_effect(struct musterd *d, const struct control_effect *effect);
-void musterd_status_flush(struct musterd *d);
+/* Something changed that the files do not say yet: before what follows from it is carried out. */
+void musterd_status_behind(struct musterd *d);
+/* The last files, and that they are not kept any more. */
+void musterd_status_stop(struct musterd *d);
 
 #endif
