@@ -241,6 +241,14 @@ void cgroups_free(struct cgroups *cgroups)
 	free(cgroups);
 }
 
+bool cgroups_is_base(const struct cgroups *cgroups, const char *path)
+{
+	bool is = cgroups->v2 && strcmp(cgroups->v2, path) == 0;
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+		is = is || (cgroups->v1[i] && strcmp(cgroups->v1[i], path) == 0);
+	return is;
+}
+
 bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller)
 {
 	return cgroups->v2_has[controller] || cgroups->v1[controller];

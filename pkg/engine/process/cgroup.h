@@ -31,6 +31,7 @@ struct cgroups *cgroups_open(const char *name);
 void cgroups_free(struct cgroups *cgroups); /* the base group goes when it is empty */
 /* Do without version 2, or, when that is not there, without version 1. False: nothing was left. */
 bool cgroups_drop(struct cgroups *cgroups);
+bool cgroups_is_base(const struct cgroups *cgroups, const char *path);
 /* Is there a controller for it? Whether it can be used is known only after a try. */
 bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller);
 
