@@ -67,7 +67,9 @@ COUNT_CELL(pending_tasks_cell, "pendingTasksCount")
 CELL(connected_cell)
 {
 	const json_t *connected = json_object_get(row->json, "agentConnected");
-	return json_is_boolean(connected) ? (json_is_true(connected) ? "yes" : "no") : NULL;
+	if (json_is_boolean(connected))
+		return json_is_true(connected) ? "yes" : "no";
+	return json_object_get(row->json, "registration") ? "unknown" : NULL;
 }
 
 CELL(version_cell)

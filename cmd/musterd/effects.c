@@ -59,6 +59,7 @@ static void carry_out(struct musterd *d, const struct control_effect *effect, st
 	switch (effect->kind) {
 	case EFFECT_PUT: put(d, effect); break;
 	case EFFECT_REMOVE: store_remove(d->store, effect->key, ignored, d); break;
+	case EFFECT_LIST_NODES: musterd_store_list_nodes(d); break;
 	case EFFECT_SAVE_APPLIED: save_applied(d, arena); break;
 	case EFFECT_EVENT:
 	case EFFECT_STATUS_FLEET:
@@ -76,6 +77,8 @@ void musterd_step(void *arg)
 	struct control_effects effects = { 0 };
 	int64_t now_ms = clock_monotonic_ms();
 	control_step(d->control, now_ms, clock_unix_ms(), &arena, &effects);
+	if (effects.items.len > 0)
+		musterd_status_behind(d);
 	for (size_t i = 0; i < effects.items.len; i++)
 		carry_out(d, &effects.items.items[i], &arena);
 	if (effects.wake_at_ms != INT64_MAX)
@@ -99,7 +102,8 @@ void musterd_once_check(struct musterd *d)
 	const struct control *c = d->control;
 	if (c->store_away && !d->listed) {
 		d->exit_code = EXIT_SYSTEM;
-	} else if (!d->source_answered || d->puts_pending > 0 || c->ledger_pending > 0) {
+	} else if (!d->source_answered || d->puts_pending > 0 || c->ledger_pending > 0 ||
+		   (!control_synced(c) && !c->store_away)) {
 		return;
 	} else {
 		d->exit_code = c->source_reason	 ? EXIT_SYSTEM

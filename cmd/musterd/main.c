@@ -148,7 +148,7 @@ static int start(struct musterd *d)
 
 static void stop(struct musterd *d)
 {
-	musterd_status_flush(d);
+	musterd_status_stop(d);
 	source_free(d->source);
 	musterd_store_stop(d);
 	watcher_free(d->commands);

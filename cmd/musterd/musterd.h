@@ -13,8 +13,8 @@
 
 #define BEATS_SCAN_MS	   10000 /* how often alive/ is looked at */
 #define BEATS_EARLY_MS	   500	 /* ... in the first moments after the start */
-#define BEATS_EARLY_FOR_MS 30000
-#define STORE_RETRY_MS	   2000 /* an absent store is opened again so often */
+#define BEATS_EARLY_FOR_MS 35000 /* until those that are gone are known to be, by default */
+#define STORE_RETRY_MS	   2000	 /* an absent store is opened again so often */
 #define STATUS_SETTLE_MS                                                                           \
 	100 /* status follows a change so late, and others within this time with it */
 #define STATUS_BEAT_MS	  10000	    /* .beat of the status directory */
@@ -48,6 +48,7 @@ struct musterd {
 	struct map *status_services, *status_nodes, *status_families; /* key -> "1": out of date */
 	struct map *status_gone; /* "services/CLUSTER/NAME", ... */
 	bool status_fleet, status_failed, status_due;
+	int status_lock;
 	struct buf events; /* lines of events.jsonl to be written */
 	int exit_code;
 	bool source_answered;
@@ -56,6 +57,7 @@ struct musterd {
 /* store.c: the store's side. */
 bool musterd_store_start(struct musterd *d, struct err *err);
 void musterd_store_stop(struct musterd *d);
+void musterd_store_list_nodes(struct musterd *d);
 
 /* source.c */
 bool musterd_source_start(struct musterd *d, struct err *err);
@@ -73,6 +75,9 @@ void musterd_commands_read(struct musterd *d);
 /* status.c */
 bool musterd_status_start(struct musterd *d, struct err *err);
 void musterd_status_effect(struct musterd *d, const struct control_effect *effect);
-void musterd_status_flush(struct musterd *d);
+/* Something changed that the files do not say yet: before what follows from it is carried out. */
+void musterd_status_behind(struct musterd *d);
+/* The last files, and that they are not kept any more. */
+void musterd_status_stop(struct musterd *d);
 
 #endif

@@ -13,6 +13,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* --- are they up to date? --------------------------------------------------------------------- */
+
+static void touch(const struct musterd *d, const char *name)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	const char *path = fs_join(&scratch, d->options.status, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd >= 0) {
+		futimens(fd, NULL);
+		close(fd);
+	}
+	arena_release(&scratch);
+}
+
+/* The file is there only while the others say all that was decided: what is not certain, on a full
+ * disk too, is that it is gone. */
+static void not_current(const struct musterd *d)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	fs_remove(fs_join(&scratch, d->options.status, REPORT_CURRENT_FILE), NULL);
+	arena_release(&scratch);
+}
+
+void musterd_status_behind(struct musterd *d)
+{
+	if (d->status_due)
+		return;
+	d->status_due = true;
+	not_current(d);
+	timer_set(d->status_timer, STATUS_SETTLE_MS);
+}
+
+/* --- what is out of date ---------------------------------------------------------------------- */
+
 /* Effects name what is out of date; the files are written together a moment later. */
 void musterd_status_effect(struct musterd *d, const struct control_effect *effect)
 {
@@ -41,11 +77,9 @@ void musterd_status_effect(struct musterd *d, const struct control_effect *effec
 	case EFFECT_STATUS_FLEET: d->status_fleet = true; break;
 	case EFFECT_PUT:
 	case EFFECT_REMOVE:
+	case EFFECT_LIST_NODES:
 	case EFFECT_SAVE_APPLIED: break;
 	}
-	if (!d->status_due)
-		timer_set(d->status_timer, STATUS_SETTLE_MS);
-	d->status_due = true;
 	arena_release(&scratch);
 }
 
@@ -142,7 +176,7 @@ static void remove_gone(struct musterd *d, struct arena *scratch)
 	}
 }
 
-static void write_fleet(struct musterd *d, struct arena *scratch)
+static void write_summary(struct musterd *d, struct arena *scratch)
 {
 	struct buf text = { 0 };
 	json_t *summary = report_summary(d->control, scratch);
@@ -153,7 +187,19 @@ static void write_fleet(struct musterd *d, struct arena *scratch)
 	report_metrics(d->control, scratch, &text);
 	write_text(d, REPORT_METRICS_FILE, &text);
 	buf_release(&text);
-	write_yaml(d, REPORT_FLEET_FILE, report_fleet(d->control, scratch));
+}
+
+/* fleet.yaml comes last, and who is woken by it finds the set to be current. */
+static void write_fleet(struct musterd *d, struct arena *scratch)
+{
+	if (d->status_fleet)
+		write_summary(d, scratch);
+	if (!d->status_failed)
+		touch(d, REPORT_CURRENT_FILE);
+	if (d->status_fleet)
+		write_yaml(d, REPORT_FLEET_FILE, report_fleet(d->control, scratch));
+	if (d->status_failed)
+		not_current(d);
 }
 
 static void write_events(struct musterd *d, struct arena *scratch)
@@ -177,11 +223,9 @@ static void clear(struct map **map)
 	*map = map_new();
 }
 
-void musterd_status_flush(struct musterd *d)
+static void write_all(struct musterd *d)
 {
 	struct arena scratch;
-	if (!d->status_timer)
-		return;
 	arena_init(&scratch);
 	bool failed_before = d->status_failed;
 	d->status_due = false;
@@ -192,8 +236,7 @@ void musterd_status_flush(struct musterd *d)
 	write_services(d, &scratch);
 	write_nodes(d, &scratch);
 	remove_gone(d, &scratch);
-	if (d->status_fleet)
-		write_fleet(d, &scratch);
+	write_fleet(d, &scratch);
 	if (failed_before && !d->status_failed)
 		log_info("status files are written again");
 	if (d->status_failed) { /* disk full, say: all of it again, later */
@@ -209,29 +252,65 @@ void musterd_status_flush(struct musterd *d)
 	arena_release(&scratch);
 }
 
+/* Decide first on what has been told since: files tell of one moment, not of a commit and of
+ * services that have not heard of it. */
 static void flush(void *arg)
 {
-	musterd_status_flush(arg);
+	musterd_step(arg);
+	write_all(arg);
+}
+
+void musterd_status_stop(struct musterd *d)
+{
+	if (!d->status_timer)
+		return;
+	flush(d);
+	not_current(d);
+}
+
+static bool status_is_kept(const struct musterd *d)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	bool kept = fs_is_locked(fs_join(&scratch, d->options.status, REPORT_BEAT_FILE));
+	arena_release(&scratch);
+	return kept;
+}
+
+/* Held as long as this program lives: so a reader knows at once that it does not. */
+static bool lock_status(struct musterd *d, struct err *err)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	if (d->status_lock >= 0)
+		close(d->status_lock);
+	d->status_lock = fs_lock(fs_join(&scratch, d->options.status, REPORT_BEAT_FILE), err);
+	if (d->status_lock < 0 && err->code == EWOULDBLOCK)
+		err_set(err, 0, "another musterd writes its status to %s", d->options.status);
+	arena_release(&scratch);
+	return d->status_lock >= 0;
 }
 
 static void beat(void *arg)
 {
 	struct musterd *d = arg;
-	struct arena scratch;
-	arena_init(&scratch);
-	const char *path = fs_join(&scratch, d->options.status, REPORT_BEAT_FILE);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd >= 0) {
-		futimens(fd, NULL);
-		close(fd);
-	}
-	arena_release(&scratch);
+	struct stat st;
+	struct err err;
+	touch(d, REPORT_BEAT_FILE);
+	if ((fstat(d->status_lock, &st) != 0 || st.st_nlink == 0) && !lock_status(d, &err))
+		log_warn(err.text); /* somebody has emptied the directory */
 	timer_set(d->status_beat_timer, STATUS_BEAT_MS);
 }
 
 bool musterd_status_start(struct musterd *d, struct err *err)
 {
-	(void)err;
+	touch(d, REPORT_BEAT_FILE);
+	d->status_lock = -1;
+	if (!status_is_kept(d))
+		not_current(d); /* the files are of the one before us */
+	if (!lock_status(d, err))
+		return false;
+	not_current(d); /* it may just have died */
 	d->status_services = map_new();
 	d->status_nodes = map_new();
 	d->status_families = map_new();

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NODES_PREFIX "nodes/"
+
 /* In this order: the ledger before what refers to it. */
 static const char *const listed_prefixes[] = { "controller/families/", "controller/services/",
-					       "nodes/", "desired/", "observed/" };
-static const char *const watched_prefixes[] = { "nodes/", "observed/" };
+					       NODES_PREFIX, "desired/", "observed/" };
+static const char *const watched_prefixes[] = { NODES_PREFIX, "observed/" };
 
 static void open_store(void *arg);
 
@@ -68,6 +70,7 @@ static void changed(void *arg, const char *key)
 struct list_request {
 	struct musterd *d;
 	const char *prefix;
+	uint64_t look; /* control_look() when it was asked for */
 };
 
 /* A registered node whose document is not among the entries has left. */
@@ -89,6 +92,46 @@ static void tell_absent(struct musterd *d, const struct store_entries *entries, 
 	map_free(there);
 }
 
+static void tell_list(struct musterd *d, const struct list_request *request,
+		      const struct store_entries *entries)
+{
+	for (size_t i = 0; i < entries->count; i++) {
+		const struct store_entry *e = &entries->items[i];
+		control_document(d->control, e->key, e->bytes, e->len, e->bytes ? NULL : e->text,
+				 clock_monotonic_ms());
+	}
+	if (strncmp(request->prefix, "controller/", 11) != 0)
+		tell_absent(d, entries, request->prefix);
+	if (strcmp(request->prefix, NODES_PREFIX) == 0)
+		control_nodes_told(d->control, request->look);
+}
+
+static void request_list(struct musterd *d, const char *prefix, store_answered done)
+{
+	struct list_request *request = xcalloc(1, sizeof(*request));
+	*request =
+		(struct list_request){ .d = d, .prefix = prefix, .look = control_look(d->control) };
+	store_list(d->store, prefix, done, request);
+}
+
+/* One that fails is made good by the list of all when the store is back. */
+static void got_nodes(void *arg, const struct store_answer *answer)
+{
+	struct list_request *request = arg;
+	struct musterd *d = request->d;
+	if (answer->ok)
+		tell_list(d, request, answer->entries);
+	else
+		store_failed(d, &answer->err);
+	free(request);
+	musterd_step_soon(d);
+}
+
+void musterd_store_list_nodes(struct musterd *d)
+{
+	request_list(d, NODES_PREFIX, got_nodes);
+}
+
 /* Soon after the start nodes are only unknown until their beat is seen to move: look more often. */
 static int64_t beats_pause(const struct musterd *d)
 {
@@ -96,23 +139,26 @@ static int64_t beats_pause(const struct musterd *d)
 	return early ? BEATS_EARLY_MS : BEATS_SCAN_MS;
 }
 
-static void tell_beat(struct musterd *d, const struct store_entry *entry)
+static void tell_beat(struct musterd *d, const struct store_entry *entry, int64_t now_ms)
 {
 	char node[NAME_MAX_LEN + 1];
 	if (store_is_second(entry->key, node))
-		control_second_beat(d->control, node, entry->beat, clock_monotonic_ms());
+		control_second_beat(d->control, node, entry->beat, now_ms);
 	else
-		control_beat(d->control, entry->key, entry->beat, clock_monotonic_ms());
+		control_beat(d->control, entry->key, entry->beat, now_ms);
 }
 
 static void tell_beats(void *arg, const struct store_answer *answer)
 {
 	struct musterd *d = arg;
-	if (answer->ok)
+	int64_t now_ms = clock_monotonic_ms();
+	if (answer->ok) {
 		for (size_t i = 0; i < answer->entries->count; i++)
-			tell_beat(d, &answer->entries->items[i]);
-	else
+			tell_beat(d, &answer->entries->items[i], now_ms);
+		control_beats_told(d->control, now_ms);
+	} else {
 		store_failed(d, &answer->err);
+	}
 	timer_set(d->beat_timer, beats_pause(d));
 	musterd_step_soon(d);
 }
@@ -159,21 +205,14 @@ static void got_list(void *arg, const struct store_answer *answer)
 {
 	struct list_request *request = arg;
 	struct musterd *d = request->d;
-	const char *prefix = request->prefix;
-	free(request);
 	d->listing--;
-	if (!answer->ok) { /* a ledger that could not be read must not pass for an empty one */
+	if (answer->ok) {
+		tell_list(d, request, answer->entries);
+	} else { /* a ledger that could not be read must not pass for an empty one */
 		d->list_failed = true;
 		store_failed(d, &answer->err);
-		return;
 	}
-	for (size_t i = 0; i < answer->entries->count; i++) {
-		const struct store_entry *e = &answer->entries->items[i];
-		control_document(d->control, e->key, e->bytes, e->len, e->bytes ? NULL : e->text,
-				 clock_monotonic_ms());
-	}
-	if (strncmp(prefix, "controller/", 11) != 0)
-		tell_absent(d, answer->entries, prefix);
+	free(request);
 	if (d->listing == 0 && !d->list_failed)
 		store_beats(d->store, all_listed, d);
 	musterd_step_soon(d);
@@ -188,10 +227,8 @@ static void list_again(void *arg)
 		return;
 	d->list_failed = false;
 	for (size_t i = 0; i < ARRAY_LEN(listed_prefixes); i++) {
-		struct list_request *request = xcalloc(1, sizeof(*request));
-		*request = (struct list_request){ .d = d, .prefix = listed_prefixes[i] };
 		d->listing++;
-		store_list(d->store, listed_prefixes[i], got_list, request);
+		request_list(d, listed_prefixes[i], got_list);
 	}
 }
 

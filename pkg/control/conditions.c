@@ -125,14 +125,14 @@ static uint32_t lagging_nodes(const struct control *c, const struct service_stat
 	return count;
 }
 
-/* Complete where every reachable placed node is healthy on the present target. */
+/* Complete where every reachable placed node is healthy on the present target, and which those are
+ * is known. */
 static void deployment_judge(struct control *c, struct service_state *s, int64_t now_unix_ms)
 {
 	struct deployment *d = &s->primary;
 	const struct plan_counts *n = &s->counts;
-	bool complete = s->content && c->store_listed && c->nodes_ever_alive &&
-			c->nodes_unknown == 0 && n->ready + n->unreachable >= n->desired &&
-			n->in_flight == 0 && n->failed == 0;
+	bool complete = s->content && control_synced(c) && c->nodes_ever_known && n->unknown == 0 &&
+			n->ready + n->unreachable >= n->desired && n->in_flight == 0;
 	if (!s->has_primary || d->state != ROLLOUT_IN_PROGRESS || !complete || s->removing ||
 	    !digest_equal(&d->target, &s->content->target))
 		return;
@@ -149,13 +149,19 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 	const struct plan_counts *n = &s->counts;
 	deployment_judge(c, s, now_unix_ms);
 	bool looked = c->store_listed && s->id != PLAN_NONE;
-	bool steady = looked && n->ready == n->desired && n->pending == 0 && n->in_flight == 0 &&
+	s->judged = looked;
+	bool steady = looked && n->unknown == 0 && n->ready == n->desired && n->pending == 0 &&
+		      n->in_flight == 0 &&
 		      (!s->has_primary || s->primary.state == ROLLOUT_COMPLETED);
 	if (!looked)
 		SET(READY, UNKNOWN, "NotYetLooked", "the store and the nodes were not read yet");
 	else if (s->removing)
 		SET(READY, FALSE, "Removing", "gone from the manifests; %u tasks still run",
 		    n->running);
+	else if (n->unknown)
+		SET(READY, UNKNOWN, "NodesNotYetKnown",
+		    "%u nodes are not yet known; %u of %u tasks were ready when last heard of",
+		    n->unknown, n->ready, n->desired);
 	else if (n->desired == 0)
 		SET(READY, TRUE, "NothingDesired", "no node matches");
 	else if (n->ready == n->desired)
@@ -240,6 +246,9 @@ void conditions_of_fleet(struct control *c, int64_t now_unix_ms)
 	else if (services_with(c, CONDITION_READY, CONDITION_FALSE))
 		SET(READY, FALSE, "ServicesNotReady", "%u of %zu services are not ready",
 		    services_with(c, CONDITION_READY, CONDITION_FALSE), map_count(c->services));
+	else if (services_with(c, CONDITION_READY, CONDITION_UNKNOWN))
+		SET(READY, UNKNOWN, "NodesNotYetKnown", "nodes of %u services are not yet known",
+		    services_with(c, CONDITION_READY, CONDITION_UNKNOWN));
 	else
 		SET(READY, TRUE, "AllServicesReady", "commit %.7s is applied and runs",
 		    c->applied.id);

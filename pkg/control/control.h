@@ -12,6 +12,9 @@
  *    services (an empty tree too) is held until it is allowed.
  *  - Nothing is rendered for a node until its observed document was read once, its beat was seen to
  *    move, and the ledger is on disk; numbers go on above the highest known.
+ *  - After the start a node is unknown until its beat is seen to move, or until it was not for the
+ *    cluster's nodeTimeoutSeconds: then it is unreachable. While a node of a service is unknown
+ *    nothing is said to be done: not yet looked is not nothing desired.
  *  - Registrations of an old instance, documents that are unknown, and observations of another
  * instance than the registered one are void: the node keeps what it has.
  *
@@ -51,11 +54,28 @@ void control_document(struct control *control, const char *key, const void *byte
 /* All documents that there are were told: planning may begin. */
 void control_store_listed(struct control *control);
 
-/* The beat of a node, as the store counts them (equal: none since). */
+/*
+ * A look at the beats: each node's as the store counts them (equal: none since), then
+ * control_beats_told(). Silence is measured from look to look: while nobody looks (the store is
+ * away, the controller itself was stopped) no node is silent, and after more than BEATS_GAP_MS
+ * without a look the time of all begins anew.
+ */
+#define BEATS_GAP_MS 20000
 void control_beat(struct control *control, const char *node, uint64_t beat, int64_t now_ms);
 /* The same of second agents of the name, who found it held and went: condition NameConflict, until
  * there is none of them for NAME_CONFLICT_MS. */
 void control_second_beat(struct control *control, const char *node, uint64_t beat, int64_t now_ms);
+void control_beats_told(struct control *control, int64_t now_ms);
+
+/*
+ * All registrations were told, as they were at some moment after EFFECT_LIST_NODES with this .look
+ * (or any list of all of nodes/ that began when control_look() was so).
+ */
+void control_nodes_told(struct control *control, uint64_t look);
+uint64_t control_look(const struct control *control);
+/* Were all nodes told that were registered when the applied commit came? Until then nobody knows
+ * whether it is done. */
+bool control_synced(const struct control *control);
 
 /* The ledger is empty or lost: the source is to give the whole history (no source_have()). */
 bool control_needs_history(const struct control *control);
@@ -79,6 +99,7 @@ void control_forget(struct control *control, const char *node);
 enum control_effect_kind {
 	EFFECT_PUT,	       /* .key .bytes .synced; answer: control_put_done() */
 	EFFECT_REMOVE,	       /* .key */
+	EFFECT_LIST_NODES,     /* list nodes/; answer: their documents, control_nodes_told(.look) */
 	EFFECT_SAVE_APPLIED,   /* keep control_applied_snapshot() durably */
 	EFFECT_EVENT,	       /* a line for the log and events.jsonl: .event */
 	EFFECT_STATUS_FLEET,   /* these status files are out of date; the fleet's comes last */
@@ -95,6 +116,7 @@ struct control_effect {
 	const void *bytes;
 	size_t len;
 	bool synced;
+	uint64_t look;
 	const struct control_event *event;
 	const struct service_state *service;
 	const struct node_record *node;

@@ -135,6 +135,7 @@ static void unregister(struct control *c, struct node_record *n)
 	n->connection = CONNECTION_UNKNOWN;
 	n->last_beat_ms = n->last_second_ms = 0;
 	n->registration = (struct wire_registration){ 0 };
+	n->registration_digest = (struct digest){ 0 };
 	arena_release(&n->registration_arena);
 	fleet_node_changed(c, n);
 }
@@ -153,6 +154,9 @@ static void registration_told(struct control *c, struct node_record *n, const vo
 		unregister(c, n);
 		return;
 	}
+	struct digest digest = bytes ? digest_of(bytes, len) : (struct digest){ 0 };
+	if (n->registered && digest_equal(&digest, &n->registration_digest))
+		return;
 	struct arena arena;
 	arena_init(&arena);
 	struct wire_registration r;
@@ -166,6 +170,7 @@ static void registration_told(struct control *c, struct node_record *n, const vo
 	struct arena old = n->registration_arena;
 	n->registration_arena = arena;
 	n->registration = r;
+	n->registration_digest = digest;
 	n->registered = true;
 	if (other_instance) {
 		n->observed_once = false;
@@ -351,6 +356,25 @@ static void find_ledger_gaps(struct control *c)
 			c->needs_history |= ledger_lacks(c, n->observed.tasks[i].family,
 							 n->observed.tasks[i].revision);
 	}
+}
+
+uint64_t control_look(const struct control *c)
+{
+	return c->looks;
+}
+
+bool control_synced(const struct control *c)
+{
+	return c->store_listed && c->looks_told == c->looks;
+}
+
+void control_nodes_told(struct control *c, uint64_t look)
+{
+	if (look <= c->looks_told)
+		return;
+	c->looks_told = look;
+	dirty_all_services(c); /* whether they are completed can be told now */
+	c->dirty_fleet = true;
 }
 
 void control_store_listed(struct control *c)

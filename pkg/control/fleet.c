@@ -111,6 +111,7 @@ static void plan_node_tell(struct control *c, struct node_record *n)
 		.registered = n->registered,
 		.observed_once = n->observed_once && n->desired_known,
 		.reachable = n->connection == CONNECTION_ALIVE,
+		.unknown = n->registered && n->connection == CONNECTION_UNKNOWN,
 	};
 	struct expr_attribute *attributes =
 		ARENA_ARRAY(&scratch, struct expr_attribute, n->attributes.len + 1);
@@ -280,10 +281,18 @@ void fleet_service_facts(struct control *c, struct service_state *s)
 /* --- life
  * ------------------------------------------------------------------------------------------- */
 
+/* A service that no node matches is complete from now on. */
+static void first_known(struct control *c)
+{
+	if (!c->nodes_ever_known)
+		dirty_all_services(c);
+	c->nodes_ever_known = true;
+}
+
 void fleet_alive(struct control *c, struct node_record *n, int64_t now_ms)
 {
 	bool changed = n->connection != CONNECTION_ALIVE || n->expired;
-	c->nodes_ever_alive = true;
+	first_known(c);
 	n->connection = CONNECTION_ALIVE;
 	n->last_beat_ms = now_ms;
 	n->expired = false;
@@ -317,25 +326,40 @@ void control_second_beat(struct control *c, const char *node, uint64_t beat, int
 	c->liveness_stale = true;
 }
 
+void control_beats_told(struct control *c, int64_t now_ms)
+{
+	bool gap = c->beats_at_ms && now_ms - c->beats_at_ms > BEATS_GAP_MS;
+	size_t it = 0;
+	void *value;
+	while (gap && map_next(c->nodes, &it, NULL, &value)) {
+		struct node_record *n = value;
+		if (n->connection != CONNECTION_LOST)
+			n->last_beat_ms = 0;
+	}
+	c->liveness_stale |= gap;
+	c->beats_at_ms = now_ms;
+}
+
 static void earlier(int64_t *wake, int64_t at)
 {
 	if (at < *wake)
 		*wake = at;
 }
 
-static void judge_silence(struct control *c, struct node_record *n, int64_t now_ms,
-			  int64_t now_unix_ms, int64_t *wake)
+/* As of the last look. */
+static void judge_silence(struct control *c, struct node_record *n, int64_t now_unix_ms)
 {
 	int64_t timeout = (int64_t)cluster_node_timeout(c, n->cluster) * 1000;
 	int64_t expire = (int64_t)cluster_node_expire(c, n->cluster) * 1000;
-	if (!n->last_beat_ms) /* since the start: its time runs from the first look on */
-		n->last_beat_ms = now_ms;
-	int64_t silent = now_ms - n->last_beat_ms;
+	if (!n->last_beat_ms)
+		n->last_beat_ms = c->beats_at_ms;
+	int64_t silent = c->beats_at_ms - n->last_beat_ms;
 	if (n->connection != CONNECTION_LOST) {
 		if (silent < timeout) {
-			earlier(wake, n->last_beat_ms + timeout);
+			earlier(&c->silence_at_ms, n->last_beat_ms + timeout);
 			return;
 		}
+		first_known(c);
 		n->connection = CONNECTION_LOST;
 		event_add(c, NULL, n->name, "WARN", "NODE_UNREACHABLE", now_unix_ms,
 			  "(node %s) has sent no beat for %lld s; it keeps its tasks.", n->name,
@@ -345,19 +369,19 @@ static void judge_silence(struct control *c, struct node_record *n, int64_t now_
 	if (expire == 0 || n->expired)
 		return;
 	if (silent < expire) {
-		earlier(wake, n->last_beat_ms + expire);
+		earlier(&c->silence_at_ms, n->last_beat_ms + expire);
 		return;
 	}
 	n->expired = true;
 	fleet_node_changed(c, n);
 }
 
-static void judge_lag(struct control *c, struct node_record *n, int64_t now_ms, int64_t *wake)
+static void judge_lag(struct control *c, struct node_record *n, int64_t now_ms)
 {
 	bool lags = node_lagging(n, now_ms);
 	c->nodes_lagging += lags;
 	if (n->behind_since_ms && !lags)
-		earlier(wake, n->behind_since_ms + LAG_MS);
+		earlier(&c->lag_at_ms, n->behind_since_ms + LAG_MS);
 	if (lags == n->lag_told)
 		return;
 	n->lag_told = lags;
@@ -368,14 +392,14 @@ static void judge_lag(struct control *c, struct node_record *n, int64_t now_ms, 
 
 /* They come and go, so it lasts a while. */
 static void judge_conflict(struct control *c, struct node_record *n, int64_t now_ms,
-			   int64_t now_unix_ms, int64_t *wake)
+			   int64_t now_unix_ms)
 {
 	bool before = n->name_conflict;
 	int64_t end = n->last_second_ms + NAME_CONFLICT_MS;
 	n->name_conflict = n->last_second_ms && now_ms < end;
 	c->names_conflicting += n->name_conflict;
 	if (n->name_conflict)
-		earlier(wake, end);
+		earlier(&c->lag_at_ms, end);
 	if (n->name_conflict == before)
 		return;
 	if (n->name_conflict)
@@ -391,27 +415,23 @@ int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms)
 {
 	if (!c->store_listed)
 		return INT64_MAX;
-	if (!c->liveness_stale && now_ms < c->liveness_at_ms)
-		return c->liveness_at_ms;
-	uint32_t unknown_before = c->nodes_unknown;
+	if (!c->liveness_stale && now_ms < c->lag_at_ms && c->beats_at_ms < c->silence_at_ms)
+		return c->lag_at_ms;
 	c->nodes_unknown = c->nodes_lagging = c->names_conflicting = 0;
-	int64_t wake = INT64_MAX;
+	c->lag_at_ms = c->silence_at_ms = INT64_MAX;
 	size_t it = 0;
 	void *value;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		struct node_record *n = value;
 		if (!n->registered)
 			continue;
-		judge_silence(c, n, now_ms, now_unix_ms, &wake);
-		judge_lag(c, n, now_ms, &wake);
-		judge_conflict(c, n, now_ms, now_unix_ms, &wake);
+		judge_silence(c, n, now_unix_ms);
+		judge_lag(c, n, now_ms);
+		judge_conflict(c, n, now_ms, now_unix_ms);
 		c->nodes_unknown += n->connection == CONNECTION_UNKNOWN;
 	}
-	if (unknown_before && !c->nodes_unknown)
-		dirty_all_services(c); /* whether they are completed can be told now */
 	c->liveness_stale = false;
-	c->liveness_at_ms = wake;
-	return wake;
+	return c->lag_at_ms;
 }
 
 void fleet_retire(struct control *c)

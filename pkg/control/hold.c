@@ -132,6 +132,7 @@ void apply_consider(struct control *c, int64_t now_unix_ms)
 	if (same)
 		return;
 	apply_seen(c, now_unix_ms);
+	c->looks++;
 	event_add(c, NULL, NULL, "INFO", "COMMIT_APPLIED", now_unix_ms,
 		  "commit %.7s is applied: %s", c->applied.id,
 		  c->applied.subject ? c->applied.subject : "");

@@ -88,8 +88,8 @@ void ledger_adopt(struct control *c, const char *family, uint32_t number,
 struct content *content_get(struct control *c, const char *family, uint32_t revision,
 			    const struct digest *task_definition, const struct digest *target,
 			    const struct task_definition *definition);
-/* Of a task in a desired document: its definition stands in until manifest or ledger give theirs, as
- * it may be what a cluster has mapped. */
+/* Of a task in a desired document: its definition stands in until manifest or ledger give theirs,
+ * as it may be what a cluster has mapped. */
 struct content *content_as_rendered(struct control *c, const struct wire_desired_task *task);
 /* The content of a revision from the ledger with that target, or NULL where it is not kept. */
 struct content *content_of_revision(struct control *c, const struct family *family,

@@ -129,6 +129,7 @@ struct service_state {
 	bool has_primary, has_previous;
 	bool dirty; /* the ledger document is behind: ledger_dirty() */
 	struct plan_counts counts;
+	bool judged; /* .counts and .conditions are of this store and the applied commit */
 	struct conditions conditions;
 	struct event_ring events;
 	bool steady_told;
@@ -158,15 +159,16 @@ struct node_record {
 	bool registered;
 	struct wire_registration registration;
 	struct arena registration_arena;
-	enum node_state state;	   /* effective */
-	const char *cluster;	   /* effective */
+	struct digest registration_digest; /* of the document; none: read it, whatever it is */
+	enum node_state state;		   /* effective */
+	const char *cluster;		   /* effective */
 	struct str_map attributes; /* effective: facts < agent's < manifest; sorted by name */
 	struct arena attributes_arena;
 
 	enum connection connection;
 	bool beat_known;
 	uint64_t beat;
-	int64_t last_beat_ms; /* controller's clock */
+	int64_t last_beat_ms; /* controller's clock; 0: its time begins with the next look */
 	bool second_known, name_conflict;
 	uint64_t second;	/* the beat of second agents of this name */
 	int64_t last_second_ms; /* when it moved; controller's clock */
@@ -243,6 +245,10 @@ struct control {
 	char fleet[FLEET_ID_LEN + 1]; /* empty: never opened */
 	bool store_open, store_listed;
 	char *store_away;
+	uint64_t looks,
+		looks_told;	 /* at nodes/, that were wanted, and that came: control_synced() */
+	uint64_t looks_asked;	 /* effects given */
+	int64_t beats_at_ms;	 /* last look at the beats; 0: none yet */
 	uint32_t ledger_pending; /* synced puts under way: nothing is rendered before */
 	bool ledger_behind;	 /* some family or service is dirty: nor before those are put */
 
@@ -264,10 +270,11 @@ struct control {
 	/* What changed since the last step. */
 	struct map *dirty_services, *dirty_nodes, *dirty_families; /* name -> the value */
 	bool dirty_fleet, save_applied, planner_stale, liveness_stale, nodes_gone;
-	int64_t liveness_at_ms; /* when some node is silent for too long, or lags */
+	int64_t lag_at_ms;	/* when some node lags, or a name conflict ends, by the clock */
+	int64_t silence_at_ms;	/* when some node is silent for too long, by the looks */
 	int64_t plan_again_ms;	/* the planner's own wake-up */
-	bool nodes_ever_alive;	/* some node's beat was seen: counts mean something */
-	uint32_t nodes_unknown; /* registered, and neither beat nor silence told of them yet */
+	bool nodes_ever_known;	/* some node's beat or silence was seen: counts mean something */
+	uint32_t nodes_unknown; /* registered, and neither beat nor silence seen yet */
 	uint32_t nodes_lagging;
 	uint32_t names_conflicting;
 	uint32_t contents_kept; /* after the last sweep */

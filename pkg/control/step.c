@@ -200,6 +200,15 @@ static void removal_effects(struct control *c, struct control_effects *out, stru
 		c->removals.len = 0;
 }
 
+/* Behind the puts: nobody waits for it but status. What was asked for is not asked for again. */
+static void look_effects(struct control *c, struct control_effects *out)
+{
+	if (c->looks_asked == c->looks || !c->store_open)
+		return;
+	c->looks_asked = c->looks;
+	add(out, EFFECT_LIST_NODES)->look = c->looks;
+}
+
 static void status_removals(struct control *c, struct control_effects *out, struct arena *arena)
 {
 	for (size_t i = 0; i < c->removed_status.len; i++) {
@@ -297,6 +306,7 @@ void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct
 			add(out, EFFECT_SAVE_APPLIED);
 		c->save_applied = false;
 		render_nodes(c, now_ms, out, arena);
+		look_effects(c, out);
 	}
 	status_effects(c, now_unix_ms, out, arena);
 	out->wake_at_ms = INT64_MAX;

@@ -238,3 +238,13 @@ int fs_lock(const char *path, struct err *err)
 {
 	return fs_lock_at(AT_FDCWD, path, false, err);
 }
+
+bool fs_is_locked(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+	close(fd);
+	return locked;
+}

@@ -66,6 +66,9 @@ bool fs_list(const char *path, struct arena *arena, const char ***names, size_t 
 #define FS_LOCK_PATIENCE_MS 1000
 int fs_lock(const char *path, struct err *err);
 int fs_lock_at(int dir_fd, const char *name, bool wait, struct err *err);
+/* Does somebody hold it? Needs no more than to read the file. Where the file system knows no locks
+ * somebody may; where there is no file nobody does. */
+bool fs_is_locked(const char *path);
 
 /*
  * Is path, or where it does not exist its nearest ancestor, on a network file system, where inotify

@@ -45,7 +45,7 @@ static unsigned tally_observed(const struct service *s, const struct cell *c)
 	return (is_alive(c) || c->still_running ? BIT(TALLY_RUNNING) : 0) |
 	       (waits ? BIT(TALLY_PENDING) : 0) |
 	       (c->seen == PLAN_SEEN_FAILED ? BIT(TALLY_FAILED) : 0) |
-	       (updated ? BIT(TALLY_UPDATED) : 0) | (updated && is_done(c) ? BIT(TALLY_READY) : 0);
+	       (updated ? BIT(TALLY_UPDATED) : 0);
 }
 
 /*
@@ -62,6 +62,24 @@ static enum tally price(const struct cell *c, bool in_flight, bool down)
 	return down ? TALLY_FREE : TALLY_HELD;
 }
 
+/*
+ * Is it not yet known whether the service is as it should be on this node? Of a node that it does
+ * not concern that does not matter.
+ */
+static bool is_unknown(const struct service *s, const struct node *n, const struct cell *c)
+{
+	bool would_start = s->halt == PLAN_PLACED &&
+			   (c->reason == PLAN_NOT_KNOWN || c->reason == PLAN_NOT_OBSERVED);
+	return n->spec.registered && !n->open && !n->lost &&
+	       (c->desired || c->assigned || c->seen != PLAN_SEEN_NONE || would_start);
+}
+
+static bool is_stopping(const struct service *s, const struct node *n, const struct cell *c)
+{
+	return !c->desired && (c->assigned || c->seen != PLAN_SEEN_NONE) && n->spec.registered &&
+	       !n->lost && !is_frozen(s);
+}
+
 static unsigned tally_of(struct planner *p, const struct service *s, const struct node *n,
 			 const struct cell *c)
 {
@@ -71,7 +89,9 @@ static unsigned tally_of(struct planner *p, const struct service *s, const struc
 	bool down = in_flight && !(is_alive(c) && c->acknowledged);
 	unsigned bits = tally_observed(s, c) | (in_flight ? BIT(TALLY_IN_FLIGHT) : 0) |
 			(down ? BIT(TALLY_DOWN) : 0) |
-			(is_pulling(s, n, c) ? BIT(TALLY_PULLING) : 0);
+			(is_pulling(s, n, c) ? BIT(TALLY_PULLING) : 0) |
+			(is_unknown(s, n, c) ? BIT(TALLY_UNKNOWN) : 0) |
+			(is_stopping(s, n, c) ? BIT(TALLY_STOPPING) : 0);
 	if (!c->desired) {
 		if (s->cluster == n->cluster)
 			bits |= BIT(TALLY_EXCLUDED);
@@ -80,8 +100,12 @@ static unsigned tally_of(struct planner *p, const struct service *s, const struc
 		return bits;
 	}
 	bits |= BIT(TALLY_DESIRED);
-	if (!n->spec.reachable)
+	if (n->lost)
 		return bits | BIT(TALLY_UNREACHABLE);
+	if (bits & BIT(TALLY_UPDATED) && is_done(c))
+		bits |= BIT(TALLY_READY);
+	if (!n->spec.reachable)
+		return bits;
 	if (is_done(c))
 		bits |= BIT(TALLY_HEALTHY);
 	if (c->reason == PLAN_PLACED && c->assigned != s->target)
@@ -118,7 +142,7 @@ static void tally_set(struct planner *p, struct service *s, struct node *n, stru
 		int i = __builtin_ctz(changed);
 		s->count[i] += bits >> i & 1 ? 1 : UINT32_MAX; /* 1 less */
 	}
-	c->tally = (uint16_t)bits;
+	c->tally = bits & (BIT(TALLY_COUNT) - 1);
 }
 
 void tally_cell(struct planner *p, struct service *s, struct node *n, struct cell *c)
@@ -163,7 +187,7 @@ static void update(struct planner *p, struct service *s, struct node *n, struct 
 	bool in_flight = c->tally & BIT(TALLY_IN_FLIGHT);
 	enum plan_change_kind kind = c->assigned ? PLAN_UPDATE : PLAN_START;
 	c->broken_before = c->assigned && !in_flight && !is_alive(c);
-	c->replaces = target_at(s, c->assigned)->revision;
+	c->replaces = target_at(s, c->assigned)->revision & PLAN_REVISION_BITS;
 	target_unref(s, c->assigned);
 	c->assigned = s->target;
 	s->targets.items[s->target - 1].refs++;

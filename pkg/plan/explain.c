@@ -83,8 +83,11 @@ static void explain_engine(struct answer *a)
 
 static void explain_connection(struct answer *a)
 {
-	if (!a->node->spec.reachable)
+	if (a->node->lost)
 		say(a, PLAN_UNREACHABLE, "the node's agent gives no sign of life");
+	else if (!a->node->spec.reachable)
+		say(a, PLAN_NOT_KNOWN,
+		    "musterd has started anew and waits for a sign of life of the node's agent");
 	if (!a->node->spec.observed_once)
 		say(a, PLAN_NOT_OBSERVED, "what the node runs has not been read yet");
 }

@@ -24,6 +24,8 @@ enum tally {
 	TALLY_IN_FLIGHT,
 	TALLY_FAILED,
 	TALLY_UNREACHABLE,
+	TALLY_UNKNOWN,
+	TALLY_STOPPING,
 	TALLY_EXCLUDED,
 	TALLY_ABSENT,
 	TALLY_HEALTHY, /* reachable and ready on what is assigned: part of D */
@@ -46,19 +48,20 @@ enum truth {
 
 struct cell {
 	uint32_t assigned, running; /* struct service.targets, 0: none */
-	uint32_t replaces;
-	uint16_t tally;	     /* bits of enum tally */
-	uint16_t seen : 3;   /* enum plan_seen */
-	uint16_t reason : 5; /* enum plan_reason */
-	uint16_t truth : 2;  /* enum truth */
-	uint16_t change : 2; /* 1 + enum plan_change_kind, of the present run */
-	uint16_t broken_before : 1;
-	uint16_t acknowledged : 1;
-	uint16_t desired : 1;
-	uint16_t still_running : 1; /* though PLAN_SEEN_FAILED */
+	uint32_t replaces : 30;	    /* PLAN_REVISION_BITS */
+	uint32_t broken_before : 1;
+	uint32_t acknowledged : 1;
+	uint32_t tally : 18; /* bits of enum tally */
+	uint32_t seen : 3;   /* enum plan_seen */
+	uint32_t reason : 5; /* enum plan_reason */
+	uint32_t truth : 2;  /* enum truth */
+	uint32_t change : 2; /* 1 + enum plan_change_kind, of the present run */
+	uint32_t desired : 1;
+	uint32_t still_running : 1; /* though PLAN_SEEN_FAILED */
 };
+#define PLAN_REVISION_BITS 0x3fffffffu /* revisions are at most 10^9 */
 _Static_assert(sizeof(struct cell) == 16, "a million cells are 16 MB");
-_Static_assert(TALLY_COUNT <= 16 && PLAN_REASON_COUNT <= 32, "they fit into their bits");
+_Static_assert(TALLY_COUNT <= 18 && PLAN_REASON_COUNT <= 32, "they fit into their bits");
 
 /* What a digest that cells name stands for. */
 struct target {
@@ -103,6 +106,7 @@ enum dirty { DIRTY_NOT, DIRTY_FIT, DIRTY_ALL };
 struct node {
 	bool used;
 	bool open;  /* may change: registered, reachable, observed */
+	bool lost;  /* judged: not reachable */
 	bool tight; /* something was refused for want of room */
 	bool in_order;
 	enum dirty dirty;
@@ -168,6 +172,12 @@ static inline struct cell *cell_at(const struct planner *p, const struct node *n
 static inline bool is_alive(const struct cell *c)
 {
 	return c->seen == PLAN_SEEN_RUNNING || c->seen == PLAN_SEEN_READY;
+}
+
+/* Changes nothing, stops nothing. */
+static inline bool is_frozen(const struct service *s)
+{
+	return s->halt == PLAN_SUSPENDED || s->halt == PLAN_STALLED;
 }
 
 /* For a place on the node: it has one, or will keep one. */

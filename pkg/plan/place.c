@@ -195,7 +195,7 @@ static enum plan_reason may_start(const struct planner *p, const struct node *n,
 	if (!capable(s, n))
 		return PLAN_MISSING_CAPABILITY;
 	if (!n->spec.reachable)
-		return PLAN_UNREACHABLE;
+		return n->lost ? PLAN_UNREACHABLE : PLAN_NOT_KNOWN;
 	if (!n->spec.observed_once)
 		return PLAN_NOT_OBSERVED;
 	return s->halt == PLAN_PLACED ? room(p, n, s, taken) : s->halt;
@@ -237,10 +237,9 @@ static void stop(struct planner *p, struct node *n, struct service *s, struct ce
 static void decide_assigned(struct planner *p, struct node *n, struct service *s, struct cell *c,
 			    size_t position, struct load *taken)
 {
-	bool frozen = s->halt == PLAN_SUSPENDED || s->halt == PLAN_STALLED;
 	enum plan_reason reason = place_may_stay(s, n, c);
 	c->desired = reason == PLAN_PLACED;
-	if (!c->desired && !frozen && n->open) {
+	if (!c->desired && !is_frozen(s) && n->open) {
 		stop(p, n, s, c);
 		return;
 	}

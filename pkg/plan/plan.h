@@ -15,8 +15,8 @@
  *    unknown stays); "may start" asks all, reachability included. An update asks what a start asks,
  *    but for dynamic subjects: where the target cannot run, what is assigned stays.
  *  - Dynamic subjects are about the assignments of services earlier in that order.
- *  - A node that is unreachable or not registered, or whose observed document was never read, gets
- *    no changes at all.
+ *  - A node that is not known to be reachable or not registered, or whose observed document was
+ *    never read, gets no changes at all.
  *  - Updates (a new target where another revision is assigned) use the budget: at most
  *    max(1, D - ceil(D * minimumHealthyPercent / 100)) in flight at a time, D = placed nodes that
  *    are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
@@ -89,6 +89,7 @@ struct plan_node {
 	bool registered;
 	bool observed_once; /* its observed document was read since the controller started */
 	bool reachable;
+	bool unknown; /* not reachable, as nothing has been seen of it yet: it may be or not */
 	const struct expr_attribute *attributes; /* effective, sorted by name id */
 	uint32_t attribute_count;
 	uint32_t engines;	       /* bit mask of 1 << enum engine_kind */
@@ -130,6 +131,7 @@ enum plan_reason {
 	PLAN_NO_ENGINE,
 	PLAN_MISSING_CAPABILITY,
 	PLAN_UNREACHABLE,  /* no new assignment */
+	PLAN_NOT_KNOWN,	   /* nor here: not yet known to be reachable or not */
 	PLAN_NOT_OBSERVED, /* the controller has not read its state yet */
 	PLAN_SUSPENDED,
 	PLAN_STALLED,
@@ -162,11 +164,15 @@ struct plan_counts {
 	uint32_t desired; /* placed or staying nodes: ECS's computed desiredCount */
 	uint32_t running; /* observed RUNNING, any revision */
 	uint32_t pending;
-	uint32_t ready;	    /* healthy on the present target */
+	uint32_t ready;	    /* of desired, not unreachable: healthy on the present target */
 	uint32_t updated;   /* assigned the present target and acknowledged */
 	uint32_t in_flight; /* updates put and not yet done */
 	uint32_t failed;
-	uint32_t unreachable;	   /* of desired */
+	uint32_t unreachable; /* of desired */
+	/* Nodes of which it is not yet known whether they are reachable, or what they run: desired,
+	 * or would be but for that. While there are some, nothing is done. */
+	uint32_t unknown;
+	uint32_t stopping;	   /* not desired, not unreachable, and a task is still there */
 	uint32_t excluded;	   /* nodes of the cluster that are not desired */
 	uint32_t attribute_absent; /* excluded because an attribute is absent */
 	uint32_t budget;	   /* updates that may be in flight at a time */

@@ -272,6 +272,7 @@ plan_node_id planner_node_set(struct planner *p, const struct plan_node *spec)
 	arena_release(&old);
 	tally_move_node(p, n, intern_add(p->intern, n->spec.cluster));
 	n->open = spec->registered && spec->reachable && spec->observed_once;
+	n->lost = !spec->reachable && !spec->unknown;
 	n->facts = (struct expr_facts){
 		.attributes = n->spec.attributes,
 		.attribute_count = n->spec.attribute_count,
@@ -312,7 +313,7 @@ void planner_fact_set(struct planner *p, plan_service_id service, plan_node_id n
 	c->running = target_ref(s, &fact->running, fact->running_revision);
 	target_unref(s, assigned);
 	target_unref(s, running);
-	c->replaces = c->assigned ? fact->replaces : 0;
+	c->replaces = c->assigned ? fact->replaces & PLAN_REVISION_BITS : 0;
 	c->broken_before = c->assigned && fact->broken_before;
 	c->acknowledged = c->assigned && fact->acknowledged;
 	c->seen = (uint16_t)fact->seen & 7;

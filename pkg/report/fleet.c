@@ -41,6 +41,7 @@ static json_t *store_json(const struct control *c)
 	json_t *out = json_object();
 	put_bool(out, "open", c->store_open && !c->store_away);
 	put_bool(out, "listed", c->store_listed);
+	put_bool(out, "synced", control_synced(c)); /* ... since the applied commit came */
 	put_text(out, "message", c->store_away);
 	return out;
 }
@@ -81,9 +82,9 @@ static json_t *diagnostics_json(const struct diag_list *diags)
 }
 
 struct totals {
-	int64_t nodes, connected, draining, inactive, registering;
+	int64_t nodes, connected, not_known, unreachable_nodes, draining, inactive, registering;
 	int64_t services, unknown, not_ready, stalled;
-	int64_t desired, running, pending, ready, failed, unreachable;
+	int64_t desired, running, pending, ready, failed, unreachable, unknown_tasks, stopping;
 };
 
 static struct totals totals_of(const struct control *c, struct arena *scratch)
@@ -98,6 +99,8 @@ static struct totals totals_of(const struct control *c, struct arena *scratch)
 		t.nodes++;
 		t.registering += !nodes[i]->registered;
 		t.connected += nodes[i]->connection == CONNECTION_ALIVE;
+		t.not_known += nodes[i]->registered && nodes[i]->connection == CONNECTION_UNKNOWN;
+		t.unreachable_nodes += nodes[i]->connection == CONNECTION_LOST;
 		t.draining += nodes[i]->state == NODE_DRAINING;
 		t.inactive += nodes[i]->state == NODE_INACTIVE;
 	}
@@ -114,6 +117,8 @@ static struct totals totals_of(const struct control *c, struct arena *scratch)
 		t.ready += s->counts.ready;
 		t.failed += s->counts.failed;
 		t.unreachable += s->counts.unreachable;
+		t.unknown_tasks += s->counts.unknown;
+		t.stopping += s->counts.stopping;
 	}
 	return t;
 }
@@ -126,6 +131,8 @@ static json_t *counts_json(const struct control *c, struct arena *scratch)
 	       *tasks = json_object();
 	put_count(nodes, "total", listed, t.nodes);
 	put_count(nodes, "connected", listed, t.connected);
+	put_count(nodes, "unknown", listed, t.not_known);
+	put_count(nodes, "unreachable", listed, t.unreachable_nodes);
 	put_count(nodes, "registering", listed, t.registering);
 	put_count(nodes, "draining", listed, t.draining);
 	put_count(nodes, "inactive", listed, t.inactive);
@@ -138,6 +145,8 @@ static json_t *counts_json(const struct control *c, struct arena *scratch)
 	put_count(tasks, "ready", judged, t.ready);
 	put_count(tasks, "failed", judged, t.failed);
 	put_count(tasks, "unreachable", judged, t.unreachable);
+	put_count(tasks, "unknown", judged, t.unknown_tasks);
+	put_count(tasks, "stopping", judged, t.stopping);
 	put(out, "nodes", nodes);
 	put(out, "services", services);
 	put(out, "tasks", tasks);
@@ -184,7 +193,7 @@ static json_t *unfinished_json(const struct control *c, const struct service_sta
 	bool ready = conditions->of[CONDITION_READY].status == CONDITION_TRUE;
 	bool changes = conditions->of[CONDITION_PROGRESSING].status == CONDITION_TRUE;
 	bool failed = s->has_primary && s->primary.state == ROLLOUT_FAILED;
-	if (ready && !changes && !failed)
+	if (ready && !changes && !failed && s->counts.stopping == 0)
 		return NULL;
 	json_t *item = json_object();
 	put_text(item, "cluster", s->cluster);
@@ -198,18 +207,21 @@ static json_t *unfinished_json(const struct control *c, const struct service_sta
 	put_count(item, "readyCount", known, s->counts.ready);
 	put_count(item, "failedCount", known, s->counts.failed);
 	put_count(item, "unreachableCount", known, s->counts.unreachable);
+	put_count(item, "unknownCount", known, s->counts.unknown);
+	put_count(item, "stoppingCount", known, s->counts.stopping);
 	put(item, "conditions", conditions_json(conditions));
 	return item;
 }
 
-/* Nodes that should run something and are silent. */
+/* Nodes that are silent, but for those that are to run nothing. */
 static json_t *unreachable_json(const struct control *c, struct arena *scratch)
 {
 	const struct node_record **nodes;
 	uint32_t count = control_nodes(c, scratch, &nodes);
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < count && json_array_size(list) < REPORT_NOT_CONVERGED_MAX; i++)
-		if (nodes[i]->connection == CONNECTION_LOST && nodes[i]->assignments.len > 0)
+		if (nodes[i]->connection == CONNECTION_LOST &&
+		    (nodes[i]->assignments.len > 0 || nodes[i]->state == NODE_ACTIVE))
 			json_array_append_new(list, text_value(nodes[i]->name));
 	return list;
 }

@@ -40,6 +40,9 @@ static const struct {
 	  offsetof(struct plan_counts, failed) },
 	{ "muster_service_unreachable_nodes", "Nodes of the service that are silent.",
 	  offsetof(struct plan_counts, unreachable) },
+	{ "muster_service_unknown_nodes",
+	  "Nodes of the service that are not yet known to be reachable.",
+	  offsetof(struct plan_counts, unknown) },
 };
 
 static void service_part(const struct control *c, const struct service_state *const *services,
@@ -83,8 +86,8 @@ static void node_part(const struct control *c, struct arena *scratch, struct buf
 	uint32_t count = control_nodes(c, scratch, &nodes);
 	head(out, "muster_node_connected", "Whether the node's agent beats.");
 	for (uint32_t i = 0; i < count; i++) {
-		if (!nodes[i]->registered)
-			continue;
+		if (!nodes[i]->registered || nodes[i]->connection == CONNECTION_UNKNOWN)
+			continue; /* what is not known is absent */
 		buf_adds(out, "muster_node_connected{");
 		label(out, "cluster", nodes[i]->cluster);
 		label(out, "node", nodes[i]->name);

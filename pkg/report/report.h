@@ -12,6 +12,10 @@
  *   CLUSTER/taskdefs/FAMILY.yaml one of describe-task-definition's, and its revisions
  *   events.jsonl                 a line an event
  *   metrics.prom                 for Prometheus' textfile collector
+ *   .beat                        touched every 10 s while musterd runs, which holds fs_lock() on it
+ *   .current                     there only while the files say all that musterd has decided: it
+ *                                goes before anything follows from a decision, and comes with the
+ *                                next set
  *
  * Always holds:
  *  - Environment values never appear, names only (FIELD_SECRET).
@@ -36,6 +40,7 @@ struct json_t;
 #define REPORT_EVENTS_FILE  "events.jsonl"
 #define REPORT_METRICS_FILE "metrics.prom"
 #define REPORT_BEAT_FILE    ".beat"
+#define REPORT_CURRENT_FILE ".current"
 
 /* --- printing -------------------------------------------------------------------------------- */
 

@@ -12,8 +12,7 @@ bool fleet_known(const struct control *c)
 
 bool service_known(const struct control *c, const struct service_state *s)
 {
-	return fleet_known(c) && s->id != PLAN_NONE &&
-	       s->conditions.of[CONDITION_READY].status != CONDITION_UNKNOWN;
+	return fleet_known(c) && s->id != PLAN_NONE && s->judged;
 }
 
 static void put_counts(json_t *doc, const struct control *c, const struct service_state *s)
@@ -28,6 +27,8 @@ static void put_counts(json_t *doc, const struct control *c, const struct servic
 	put_count(doc, "inFlightCount", known, n->in_flight);
 	put_count(doc, "failedCount", known, n->failed);
 	put_count(doc, "unreachableCount", known, n->unreachable);
+	put_count(doc, "unknownCount", known, n->unknown);
+	put_count(doc, "stoppingCount", known, n->stopping);
 	put_count(doc, "excludedCount", known, n->excluded);
 	put_count(doc, "attributeAbsentCount", known, n->attribute_absent);
 	put_count(doc, "updatesAtATime", known, n->budget);
@@ -180,7 +181,7 @@ static const char *lag_of(const struct plan_service *service, const struct plan_
 		return f->seen != PLAN_SEEN_NONE && !digest_is_none(&f->running) ? "Stopping"
 										 : NULL;
 	if (!node->reachable)
-		return "NodeUnreachable";
+		return plan_reason_name(node->unknown ? PLAN_NOT_KNOWN : PLAN_UNREACHABLE);
 	if (f->seen == PLAN_SEEN_FAILED)
 		return "TaskFailing";
 	if (cell->waiting)

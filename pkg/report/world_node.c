@@ -142,6 +142,7 @@ void world_node_tell(struct world *w, struct world_node *n)
 		.registered = registration != NULL,
 		.observed_once = get_bool(n->doc, "observed"),
 		.reachable = get_bool(n->doc, "agentConnected"),
+		.unknown = registration && json_is_null(json_object_get(n->doc, "agentConnected")),
 		.attributes = attributes.items,
 		.attribute_count = attributes.count,
 		.agent_version = get_text(json_object_get(n->doc, "versionInfo"), "agentVersion"),

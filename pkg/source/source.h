@@ -36,9 +36,10 @@
 #define SOURCE_DATA_MAX	     50000  /* other files of a tree */
 #define SOURCE_HISTORY_MAX   1000   /* commits: the newest; .history_cut tells */
 #define SOURCE_HISTORY_BYTES (64 << 20)
-#define SOURCE_HISTORY_DATA  (16 << 20) /* of other files than manifests: older ones are left out  \
-					 */
-#define SOURCE_TRAILER_COMMITS 10000	/* the newest that are read for Muster-Allow */
+#define SOURCE_HISTORY_DATA                                                                        \
+	(16 << 20)		     /* of other files than manifests: older ones are left out     \
+				      */
+#define SOURCE_TRAILER_COMMITS 10000 /* the newest that are read for Muster-Allow */
 #define SOURCE_ALLOWS_MAX      1000
 #define SOURCE_FETCH_BYTES     (512 << 20) /* that one look may receive from a remote */
 #define SOURCE_SNAPSHOT_MAX    (288 << 20) /* of a snapshot as bytes, more than all the above */

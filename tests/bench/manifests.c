@@ -160,6 +160,8 @@ static void settle(struct control *c, int64_t at_ms, struct control *store,
 		any = effects.items.len > 0;
 		for (size_t i = 0; i < effects.items.len; i++) {
 			const struct control_effect *e = &effects.items.items[i];
+			if (e->kind == EFFECT_LIST_NODES)
+				control_nodes_told(c, e->look);
 			if (e->kind != EFFECT_PUT)
 				continue;
 			if (told)

@@ -2,7 +2,6 @@
  */
 #include "engine_world.h"
 
-#include "engine/process/cgroup.h"
 #include "engine/process/record.h"
 #include "fs/fs.h"
 
@@ -22,51 +21,6 @@
 static const char *word(struct world *w, const char *name, const char *file)
 {
 	return arena_printf(&w->arena, "%s=%s", name, world_path(w, file));
-}
-
-static struct opt_int integer(int64_t value)
-{
-	return (struct opt_int){ .set = true, .value = value };
-}
-
-static struct task_definition *definition(struct wire_desired_task *task)
-{
-	return (struct task_definition *)task->task_definition;
-}
-
-static const char *task_file(struct world *w, const char *name)
-{
-	return arena_printf(&w->arena, "%s/tasks/%s", w->state_dir, name);
-}
-
-static long parent_of(long pid)
-{
-	char path[64];
-	long parent = 0;
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	FILE *f = fopen(path, "re");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%*d (%*[^)]) %*c %ld", &parent), 1); /* NOLINT(cert-err34-c) */
-	fclose(f);
-	return parent;
-}
-
-static long main_pid(struct world *w, const char *id)
-{
-	const struct node_task *t = world_find(w, id);
-	assert_non_null(t);
-	assert_non_null(t->containers[0].runtime_id);
-	return strtol(t->containers[0].runtime_id, NULL, 10);
-}
-
-static bool can(struct world *w, const char *capability)
-{
-	struct engine_facts facts;
-	assert_true(w->ops->facts(w->engine, &w->arena, &facts, NULL));
-	for (uint32_t i = 0; i < facts.capabilities.len; i++)
-		if (strcmp(facts.capabilities.items[i], capability) == 0)
-			return true;
-	return false;
 }
 
 static bool listable(struct world *w, void *arg)
@@ -94,7 +48,7 @@ static void test_stop_takes_all(void **state)
 	struct wire_desired_task *task =
 		world_task(&w, "web", word(&w, "daemon", "deaf"), word(&w, "orphan", "good"),
 			   "forks=3", "ignore-term", "out=up", "sleep", NULL);
-	world_container(task, 0)->stop_timeout = integer(1);
+	world_container(task, 0)->stop_timeout = world_integer(1);
 	assert_true(world_start(&w, "t1", task).ok);
 	long deaf = world_wait_pid(&w, world_path(&w, "deaf"));
 	long good = world_wait_pid(&w, world_path(&w, "good"));
@@ -119,7 +73,7 @@ static void test_stop_is_graceful(void **state)
 		world_start(&w, "t1", world_task(&w, "web", "term-exit=5", "out=up", "sleep", NULL))
 			.ok);
 	world_wait_log(&w, "web", "main", "up");
-	long pid = main_pid(&w, "t1");
+	long pid = world_main_pid(&w, "t1");
 	/* A stopped process has to be woken to see it. */
 	kill((pid_t)pid, SIGSTOP);
 	world_stop(&w, "t1", "over");
@@ -151,7 +105,7 @@ static void test_shim_ignores_signals(void **state)
 	(void)state;
 	world_init(&w, &engine_process_ops);
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
-	pid_t shim = (pid_t)parent_of(main_pid(&w, "t1"));
+	pid_t shim = (pid_t)world_parent_of(world_main_pid(&w, "t1"));
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		kill(shim, signals[i]);
 	/* It still acts on what counts. */
@@ -168,7 +122,7 @@ static void test_stop_is_repeated(void **state)
 	world_init(&w, &engine_process_ops);
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
 	world_close(&w);
-	assert_true(fs_write(task_file(&w, "t1.stop"), "noted", 5, 0600, 0, NULL, NULL));
+	assert_true(fs_write(world_task_file(&w, "t1.stop"), "noted", 5, 0600, 0, NULL, NULL));
 	world_open(&w);
 	const struct node_task *t = world_wait_status(&w, "t1", TASK_STOPPED);
 	assert_true(t->stop_requested);
@@ -187,55 +141,14 @@ static void test_killed_shim(void **state)
 	struct wire_desired_task *task =
 		world_task(&w, "web", word(&w, "daemon", "left"), "sleep", NULL);
 	assert_true(world_start(&w, "t1", task).ok);
-	long left = world_wait_pid(&w, world_path(&w, "left")), pid = main_pid(&w, "t1");
-	kill((pid_t)parent_of(pid), SIGKILL);
+	long left = world_wait_pid(&w, world_path(&w, "left")), pid = world_main_pid(&w, "t1");
+	kill((pid_t)world_parent_of(pid), SIGKILL);
 	const struct node_task *t = world_wait_status(&w, "t1", TASK_STOPPED);
 	assert_false(world_alive(left) || world_alive(pid));
 	assert_string_equal(t->stop_code, "InfrastructureHealth");
 	assert_memory_equal(t->reason, "ShimDied", 8);
 	assert_false(t->earlier_boot || t->stop_requested);
 	assert_false(t->containers[0].has_exit_code);
-	world_release(&w);
-}
-
-/* The group that a container of the task was put into; NULL: there are none here. */
-static const char *recorded_group(struct world *w, const char *id)
-{
-	struct buf record = { 0 };
-	struct record_reader r;
-	const char *group = NULL, *entry, *value;
-	assert_true(fs_read(task_file(w, arena_printf(&w->arena, "%s.task", id)), RECORD_MAX_BYTES,
-			    &record, NULL));
-	assert_int_equal(record_open(&r, record.data, record.len, "task"), RECORD_OK);
-	while ((entry = record_next(&r)))
-		if ((value = record_value(entry, "cgroup")))
-			group = arena_strdup(&w->arena, value);
-	buf_release(&record);
-	return group;
-}
-
-/* A task may make groups of its own, below its own. */
-static void test_killed_shim_with_inner_groups(void **state)
-{
-	struct world w;
-	char text[32];
-	(void)state;
-	world_init(&w, &engine_process_ops);
-	struct wire_desired_task *task =
-		world_task(&w, "web", word(&w, "daemon", "left"), "sleep", NULL);
-	assert_true(world_start(&w, "t1", task).ok);
-	long left = world_wait_pid(&w, world_path(&w, "left")), pid = main_pid(&w, "t1");
-	const char *group = recorded_group(&w, "t1");
-	if (group) {
-		const char *inner = arena_printf(&w.arena, "%s/inner", group);
-		snprintf(text, sizeof(text), "%ld", left);
-		assert_int_equal(mkdir(inner, 0755), 0);
-		assert_true(cgroup_write(inner, "cgroup.procs", text, NULL));
-		kill((pid_t)parent_of(pid), SIGKILL);
-		world_wait_status(&w, "t1", TASK_STOPPED);
-		assert_false(world_alive(left) || world_alive(pid));
-		assert_int_equal(access(group, F_OK), -1);
-	}
 	world_release(&w);
 }
 
@@ -246,9 +159,9 @@ static void test_killed_shim_while_no_agent(void **state)
 	world_init(&w, &engine_process_ops);
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
 	assert_true(world_start(&w, "t2", world_task(&w, "other", "sleep", NULL)).ok);
-	long pid = main_pid(&w, "t1"), other = main_pid(&w, "t2");
+	long pid = world_main_pid(&w, "t1"), other = world_main_pid(&w, "t2");
 	world_close(&w);
-	long shim = parent_of(pid);
+	long shim = world_parent_of(pid);
 	kill((pid_t)shim, SIGKILL);
 	world_wait_gone(&w, shim);
 	world_open(&w);
@@ -269,9 +182,9 @@ static void test_reboot(void **state)
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
 	assert_true(world_start(&w, "t2", world_task(&w, "old", "exit=4", NULL)).ok);
 	world_wait_status(&w, "t2", TASK_STOPPED);
-	long pid = main_pid(&w, "t1");
+	long pid = world_main_pid(&w, "t1");
 	world_close(&w);
-	long shim = parent_of(pid);
+	long shim = world_parent_of(pid);
 	kill((pid_t)shim, SIGKILL);
 	kill((pid_t)pid, SIGKILL);
 	world_wait_gone(&w, shim);
@@ -298,15 +211,15 @@ static void test_record_without_shim(void **state)
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "exit=0", NULL)).ok);
 	world_wait_status(&w, "t1", TASK_STOPPED);
 	world_close(&w);
-	assert_true(fs_read(task_file(&w, "t1.task"), RECORD_MAX_BYTES, &record, NULL));
-	assert_true(
-		fs_write(task_file(&w, "t2.task"), record.data, record.len, 0600, 0, NULL, NULL));
-	assert_true(fs_write(task_file(&w, "t2.lock"), "", 0, 0600, 0, NULL, NULL));
-	/* ... and while it was being written, and before it. */
-	assert_true(fs_write(task_file(&w, "t3.task"), record.data, record.len - 9, 0600, 0, NULL,
+	assert_true(fs_read(world_task_file(&w, "t1.task"), RECORD_MAX_BYTES, &record, NULL));
+	assert_true(fs_write(world_task_file(&w, "t2.task"), record.data, record.len, 0600, 0, NULL,
 			     NULL));
-	assert_true(fs_write(task_file(&w, "t4.lock"), "", 0, 0600, 0, NULL, NULL));
-	assert_true(fs_write(task_file(&w, "t4.ctl"), "", 0, 0600, 0, NULL, NULL));
+	assert_true(fs_write(world_task_file(&w, "t2.lock"), "", 0, 0600, 0, NULL, NULL));
+	/* ... and while it was being written, and before it. */
+	assert_true(fs_write(world_task_file(&w, "t3.task"), record.data, record.len - 9, 0600, 0,
+			     NULL, NULL));
+	assert_true(fs_write(world_task_file(&w, "t4.lock"), "", 0, 0600, 0, NULL, NULL));
+	assert_true(fs_write(world_task_file(&w, "t4.ctl"), "", 0, 0600, 0, NULL, NULL));
 	buf_release(&record);
 	w.engine = NULL;
 	world_open(&w);
@@ -315,8 +228,8 @@ static void test_record_without_shim(void **state)
 	assert_string_equal(world_wait_status(&w, "t2", TASK_STOPPED)->stop_code,
 			    "InfrastructureHealth");
 	assert_null(world_find(&w, "t3"));
-	assert_int_equal(access(task_file(&w, "t3.task"), F_OK), -1);
-	assert_int_equal(access(task_file(&w, "t4.lock"), F_OK), -1);
+	assert_int_equal(access(world_task_file(&w, "t3.task"), F_OK), -1);
+	assert_int_equal(access(world_task_file(&w, "t4.lock"), F_OK), -1);
 	world_release(&w);
 }
 
@@ -336,18 +249,18 @@ static void test_newer_record(void **state)
 	for (size_t i = 0; i < r.len - 21; i++)
 		hash = (hash ^ (unsigned char)r.data[i]) * 0x100000001b3u;
 	snprintf(r.data + r.len - 17, 17, "%016llx", (unsigned long long)hash);
-	assert_true(fs_write(task_file(&w, "t1.task"), r.data, r.len, 0600, 0, NULL, NULL));
-	int lock = open(task_file(&w, "t1.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fs_write(world_task_file(&w, "t1.task"), r.data, r.len, 0600, 0, NULL, NULL));
+	int lock = open(world_task_file(&w, "t1.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
 	world_open(&w);
 	/* It may be one of ours: "none" would start a second one. */
 	assert_false(listable(&w, NULL));
-	assert_true(
-		fs_write(task_file(&w, "t1.exit"), "of a newer version", 18, 0600, 0, NULL, NULL));
+	assert_true(fs_write(world_task_file(&w, "t1.exit"), "of a newer version", 18, 0600, 0,
+			     NULL, NULL));
 	close(lock);
 	world_wait(&w, listable, NULL, "the tasks to be known");
 	assert_int_equal(world_count(&w), 0);
-	assert_int_equal(access(task_file(&w, "t1.task"), F_OK), 0); /* not ours to remove */
+	assert_int_equal(access(world_task_file(&w, "t1.task"), F_OK), 0); /* not ours to remove */
 	world_release(&w);
 }
 
@@ -359,18 +272,18 @@ static void test_lock_outlives_its_event(void **state)
 	(void)state;
 	world_init(&w, &engine_process_ops);
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
-	long pid = main_pid(&w, "t1");
+	long pid = world_main_pid(&w, "t1");
 	world_close(&w);
 	/* Read only, so that to close it is no event. */
-	int lock = open(task_file(&w, "t1.lock"), O_RDONLY | O_CLOEXEC);
-	kill((pid_t)parent_of(pid), SIGKILL);
+	int lock = open(world_task_file(&w, "t1.lock"), O_RDONLY | O_CLOEXEC);
+	kill((pid_t)world_parent_of(pid), SIGKILL);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	world_open(&w);
 	assert_int_equal(world_wait_status(&w, "t1", TASK_RUNNING)->status, TASK_RUNNING);
 	assert_true(world_start(&w, "t2", world_task(&w, "api", "sleep", NULL)).ok);
-	close(open(task_file(&w, "t1.lock"), O_WRONLY | O_CLOEXEC));
+	close(open(world_task_file(&w, "t1.lock"), O_WRONLY | O_CLOEXEC));
 	/* Events come in order: after this one that of the close was taken. */
-	kill((pid_t)main_pid(&w, "t2"), SIGKILL);
+	kill((pid_t)world_main_pid(&w, "t2"), SIGKILL);
 	world_wait_status(&w, "t2", TASK_STOPPED);
 	assert_true(world_alive(pid));
 	close(lock);
@@ -387,16 +300,16 @@ static void test_emptied_directory(void **state)
 	(void)state;
 	world_init(&w, &engine_process_ops);
 	assert_true(world_start(&w, "t1", world_task(&w, "web", "sleep", NULL)).ok);
-	long pid = main_pid(&w, "t1");
+	long pid = world_main_pid(&w, "t1");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		assert_true(rename(task_file(&w, files[i]), world_path(&w, files[i])) == 0);
+		assert_true(rename(world_task_file(&w, files[i]), world_path(&w, files[i])) == 0);
 	/* An event that makes the engine look. */
-	assert_true(fs_write(task_file(&w, "t1.start"), "", 0, 0600, 0, NULL, NULL));
+	assert_true(fs_write(world_task_file(&w, "t1.start"), "", 0, 0600, 0, NULL, NULL));
 	world_wait(&w, unlistable, NULL, "the tasks to be unknown");
 	assert_true(world_alive(pid));
-	assert_true(fs_remove(task_file(&w, "t1.start"), NULL));
+	assert_true(fs_remove(world_task_file(&w, "t1.start"), NULL));
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		assert_true(rename(world_path(&w, files[i]), task_file(&w, files[i])) == 0);
+		assert_true(rename(world_path(&w, files[i]), world_task_file(&w, files[i])) == 0);
 	world_wait(&w, listable, NULL, "the tasks to be known");
 	assert_int_equal(world_wait_status(&w, "t1", TASK_RUNNING)->status, TASK_RUNNING);
 	assert_true(world_alive(pid));
@@ -573,8 +486,8 @@ static void test_ulimit_and_directory(void **state)
 	(void)state;
 	world_init(&w, &engine_process_ops);
 	struct ulimit limit = { .name = "nofile",
-				.soft_limit = integer(100),
-				.hard_limit = integer(200) };
+				.soft_limit = world_integer(100),
+				.hard_limit = world_integer(200) };
 	struct wire_desired_task *task = world_task(&w, "web", "nofile", "pid=here", NULL);
 	world_container(task, 0)->ulimits.items = &limit;
 	world_container(task, 0)->ulimits.len = 1;
@@ -641,7 +554,7 @@ static void test_user(void **state)
 	world_container(task, 0)->user = "no-such-user";
 	assert_non_null(strstr(world_prepare(&w, task).reason, "no such user 'no-such-user'"));
 	world_container(task, 0)->user = "12345:23456";
-	assert_int_equal(can(&w, CAPABILITY_USER), geteuid() == 0);
+	assert_int_equal(world_can(&w, CAPABILITY_USER), geteuid() == 0);
 	if (geteuid() == 0) {
 		/* The test's programs may be where only we can go. */
 		world_container(task, 0)->command =
@@ -653,90 +566,6 @@ static void test_user(void **state)
 		world_wait_log(&w, "web", "main", "(nobody)");
 	} else {
 		assert_non_null(strstr(world_prepare(&w, task).reason, "Operation not permitted"));
-	}
-	world_release(&w);
-}
-
-/* --- limits ------------------------------------------------------------------------------------
- */
-
-static void test_memory_limit(void **state)
-{
-	struct world w;
-	(void)state;
-	world_init(&w, &engine_process_ops);
-	struct wire_desired_task *task = world_task(&w, "web", "eat=64", "sleep", NULL);
-	world_container(task, 0)->memory = integer(16);
-	if (!can(&w, CAPABILITY_MEMORY_LIMIT)) {
-		/* Never weakened in silence. */
-		assert_false(world_start(&w, "t1", task).ok);
-		world_release(&w);
-		return;
-	}
-	world_start(&w, "t1", task);
-	const struct node_task *t = world_wait_status(&w, "t1", TASK_STOPPED);
-	assert_int_equal(t->containers[0].exit_code, 137);
-	assert_memory_equal(t->containers[0].reason, "OutOfMemoryError", 16);
-	assert_memory_equal(t->reason, "OutOfMemoryError", 16);
-	/* Of the whole task. */
-	task = world_task(&w, "web", "eat=64", "sleep", NULL);
-	definition(task)->memory = integer(16);
-	world_start(&w, "t2", task);
-	t = world_wait_status(&w, "t2", TASK_STOPPED);
-	assert_memory_equal(t->reason, "OutOfMemoryError", 16);
-	world_release(&w);
-}
-
-/* A file of a process in /proc: those say no size. */
-static const char *proc_text(struct world *w, long pid, const char *name)
-{
-	char path[64], *text = arena_alloc(&w->arena, 4096);
-	snprintf(path, sizeof(path), "/proc/%ld/%s", pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, text, 4095);
-	assert_true(n >= 0);
-	text[n] = '\0';
-	close(fd);
-	return text;
-}
-
-static void test_pids_limit(void **state)
-{
-	struct world w;
-	(void)state;
-	world_init(&w, &engine_process_ops);
-	struct wire_desired_task *task = world_task(&w, "web", "forks=50", "out=up", "sleep", NULL);
-	definition(task)->pids_limit = integer(8);
-	if (can(&w, CAPABILITY_PIDS_LIMIT)) {
-		assert_true(world_start(&w, "t1", task).ok);
-		world_wait_log(&w, "web", "main", "up");
-		/* 7 children and their parent. */
-		int children = 0;
-		char name[64];
-		snprintf(name, sizeof(name), "task/%ld/children", main_pid(&w, "t1"));
-		for (const char *p = proc_text(&w, main_pid(&w, "t1"), name); *p; p++)
-			children += *p == ' ';
-		assert_int_equal(children, 7);
-	}
-	world_release(&w);
-}
-
-static void test_shim_is_outside_of_the_limits(void **state)
-{
-	struct world w;
-	(void)state;
-	world_init(&w, &engine_process_ops);
-	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
-	if (can(&w, CAPABILITY_MEMORY_LIMIT) && can(&w, CAPABILITY_CPU_LIMIT)) {
-		world_container(task, 0)->memory = integer(64);
-		world_container(task, 0)->cpu = integer(128);
-		definition(task)->cpu = integer(512);
-		assert_true(world_start(&w, "t1", task).ok);
-		long pid = main_pid(&w, "t1");
-		const char *own = "/t1/main";
-		assert_non_null(strstr(proc_text(&w, pid, "cgroup"), own));
-		assert_null(strstr(proc_text(&w, parent_of(pid), "cgroup"), w.node));
-		assert_null(strstr(proc_text(&w, getpid(), "cgroup"), w.node));
 	}
 	world_release(&w);
 }
@@ -834,7 +663,6 @@ int main(void)
 		cmocka_unit_test(test_shim_ignores_signals),
 		cmocka_unit_test(test_stop_is_repeated),
 		cmocka_unit_test(test_killed_shim),
-		cmocka_unit_test(test_killed_shim_with_inner_groups),
 		cmocka_unit_test(test_killed_shim_while_no_agent),
 		cmocka_unit_test(test_reboot),
 		cmocka_unit_test(test_record_without_shim),
@@ -850,9 +678,6 @@ int main(void)
 		cmocka_unit_test(test_ulimit_and_directory),
 		cmocka_unit_test(test_command_along_path),
 		cmocka_unit_test(test_user),
-		cmocka_unit_test(test_memory_limit),
-		cmocka_unit_test(test_pids_limit),
-		cmocka_unit_test(test_shim_is_outside_of_the_limits),
 		cmocka_unit_test(test_essential),
 		cmocka_unit_test(test_depends_on),
 	};

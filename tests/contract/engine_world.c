@@ -431,3 +431,51 @@ void world_release(struct world *w)
 	assert_true(fs_remove_tree(w->dir, NULL));
 	arena_release(&w->arena);
 }
+
+/* --- small things ------------------------------------------------------------------------------
+ */
+
+struct opt_int world_integer(int64_t value)
+{
+	return (struct opt_int){ .set = true, .value = value };
+}
+
+struct task_definition *world_definition(struct wire_desired_task *task)
+{
+	return (struct task_definition *)task->task_definition;
+}
+
+const char *world_task_file(struct world *w, const char *name)
+{
+	return arena_printf(&w->arena, "%s/tasks/%s", w->state_dir, name);
+}
+
+long world_parent_of(long pid)
+{
+	char path[64];
+	long parent = 0;
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d (%*[^)]) %*c %ld", &parent), 1); /* NOLINT(cert-err34-c) */
+	fclose(f);
+	return parent;
+}
+
+long world_main_pid(struct world *w, const char *id)
+{
+	const struct node_task *t = world_find(w, id);
+	assert_non_null(t);
+	assert_non_null(t->containers[0].runtime_id);
+	return strtol(t->containers[0].runtime_id, NULL, 10);
+}
+
+bool world_can(struct world *w, const char *capability)
+{
+	struct engine_facts facts;
+	assert_true(w->ops->facts(w->engine, &w->arena, &facts, NULL));
+	for (uint32_t i = 0; i < facts.capabilities.len; i++)
+		if (strcmp(facts.capabilities.items[i], capability) == 0)
+			return true;
+	return false;
+}

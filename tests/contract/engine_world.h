@@ -81,4 +81,13 @@ char *world_read(struct world *w, const char *path); /* "" when there is none */
 const char *world_wait_log(struct world *w, const char *service, const char *container,
 			   const char *text);
 
+/* Of the process engine: its file tasks/NAME; the process of the first container, and its parent.
+ */
+const char *world_task_file(struct world *w, const char *name);
+long world_main_pid(struct world *w, const char *id);
+long world_parent_of(long pid);
+bool world_can(struct world *w, const char *capability);
+struct opt_int world_integer(int64_t value);
+struct task_definition *world_definition(struct wire_desired_task *task);
+
 #endif

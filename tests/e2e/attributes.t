@@ -7,14 +7,15 @@ start_musterd
 start_agent n1 --attribute env=prod
 start_agent n2 --attributes-dir "$T/attributes"
 start_agent n3
+registered() { [ "$(ls "$T/state/store/nodes" | wc -l)" = 3 ]; }
+wait_for 10 registered
 taskdef app
 service app app 'placementConstraints:' '- {type: memberOf, expression: "attribute:env == prod"}'
 push "only where env is prod"
 wait_for 20 nodes_are app "n1"
 ok $? "a flag: only that node runs it"
 [ "$FAILED" = 0 ] || log_tail
-explained() { muster explain --service app --node n3 | grep -q env; }
-wait_for 5 explained # status follows a moment later
+muster wait --commit "$(head_commit)" --timeout 20s > /dev/null # for all that had registered before
 like "$(muster explain --service app --node n3)" 'env' "explain says why n3 does not"
 echo prod > "$T/attributes/env"
 wait_for 10 nodes_are app "n1 n2"

@@ -28,17 +28,17 @@ static const char *image_of(struct world *w, int agent)
 	return t ? t->image : "(none)";
 }
 
-static void digests_of(struct world *w, const char *const *digests)
+/* The first, and the digest that all others find. */
+static void find(struct world *w, const char *first, const char *others)
 {
 	for (uint32_t i = 0; i < w->agent_count; i++)
-		w->agents[i].digest = digests[i];
+		w->agents[i].digest = i == 0 ? first : others;
 }
 
 static void the_first_node_resolves_for_all(void **state UNUSED)
 {
-	static const char *const found[] = { ONE, TWO, TWO }, *const later[] = { TWO, TWO, TWO };
 	struct world *w = world_new(3);
-	digests_of(w, found);
+	find(w, ONE, TWO);
 	w->agents[0].pulls = true;
 	write_all(w, "web:1", "");
 	push(w);
@@ -59,7 +59,7 @@ static void the_first_node_resolves_for_all(void **state UNUSED)
 	assert_string_equal(image_of(w, 4), ONE);
 
 	/* Another deployment resolves anew; back again runs what that deployment ran. */
-	digests_of(w, later);
+	find(w, TWO, TWO);
 	write_all(w, "web:2", "");
 	push(w);
 	for (int i = 0; i < 5; i++)
@@ -74,9 +74,9 @@ static void the_first_node_resolves_for_all(void **state UNUSED)
 
 static void one_node_at_a_time_until_it_is_resolved(void **state UNUSED)
 {
-	static const char *const found[] = { NULL, TWO, ONE };
 	struct world *w = world_new(3);
-	digests_of(w, found);
+	find(w, NULL, TWO);
+	w->agents[2].digest = ONE;
 	w->agents[0].pulls = true;
 	write_all(w, "web:1", "");
 	push(w);

@@ -73,6 +73,7 @@ struct world {
 	struct buf applied; /* commit index kept by EFFECT_SAVE_APPLIED, as text */
 	struct agent agents[MAX_AGENTS];
 	uint32_t agent_count;
+	uint32_t looks;				     /* at nodes/; a counter, too */
 	uint32_t desired_puts, ledger_puts, removes; /* counters, that a test may reset */
 	bool puts_fail;				     /* answered as failed ... */
 	bool puts_happen;			     /* ... though they happened */
@@ -80,6 +81,7 @@ struct world {
 	uint64_t highest[MAX_AGENTS];		     /* number put for each agent's node */
 	char event[256];			     /* the last one's message */
 	struct map *events;			     /* name -> the world: told */
+	bool looks_wait;			     /* looks at nodes/ are not answered */
 	bool store_away;
 };
 
@@ -120,29 +122,40 @@ static inline void tell(struct world *w, const char *key)
 	control_document(w->c, key, doc ? doc->bytes : NULL, doc ? doc->len : 0, NULL, w->now_ms);
 }
 
-/* All documents as they are, and those of known nodes that are not there. */
+/* All documents below a prefix as they are, and those of known nodes that are not there. */
+static inline void list(struct world *w, const char *prefix)
+{
+	size_t it = 0;
+	const char *key;
+	while (map_next(w->store, &it, &key, NULL))
+		if (strncmp(key, prefix, strlen(prefix)) == 0)
+			tell(w, key);
+	struct arena scratch;
+	arena_init(&scratch);
+	const struct node_record **nodes;
+	bool of_nodes = strncmp(prefix, "controller/", 11) != 0;
+	uint32_t count = of_nodes ? control_nodes(w->c, &scratch, &nodes) : 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const char *absent = arena_printf(&scratch, "%s%s", prefix, nodes[i]->name);
+		if (!map_get(w->store, absent))
+			tell(w, absent);
+	}
+	arena_release(&scratch);
+}
+
+static inline void nodes_list(struct world *w, uint64_t look)
+{
+	list(w, "nodes/");
+	control_nodes_told(w->c, look);
+}
+
 static inline void relist(struct world *w)
 {
 	static const char *const prefixes[] = { "controller/families/", "controller/services/",
 						"nodes/", "desired/", "observed/" };
-	for (size_t p = 0; p < ARRAY_LEN(prefixes); p++) {
-		size_t it = 0;
-		const char *key;
-		while (map_next(w->store, &it, &key, NULL))
-			if (strncmp(key, prefixes[p], strlen(prefixes[p])) == 0)
-				tell(w, key);
-		struct arena scratch;
-		arena_init(&scratch);
-		const struct node_record **nodes;
-		uint32_t count = p >= 2 ? control_nodes(w->c, &scratch, &nodes) : 0;
-		for (uint32_t i = 0; i < count; i++) {
-			const char *absent =
-				arena_printf(&scratch, "%s%s", prefixes[p], nodes[i]->name);
-			if (!map_get(w->store, absent))
-				tell(w, absent);
-		}
-		arena_release(&scratch);
-	}
+	for (size_t p = 0; p < ARRAY_LEN(prefixes); p++)
+		list(w, prefixes[p]);
+	control_nodes_told(w->c, control_look(w->c));
 }
 
 /* --- the repository ---------------------------------------------------------------------------

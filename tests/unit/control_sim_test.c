@@ -153,6 +153,7 @@ static void sim_controller_start(struct sim *sim)
 	controller_read_store(w);
 	for (uint32_t i = 0; i < sim->node_count; i++)
 		control_beat(w->c, sim->nodes[i].name, sim->nodes[i].beat, w->now_ms);
+	control_beats_told(w->c, w->now_ms);
 	look_at(w, w->commits.len - 1);
 }
 
@@ -312,6 +313,7 @@ static void sim_tick(struct sim *sim, int64_t ms)
 	sim->w->now_ms += ms;
 	for (uint32_t i = 0; i < sim->node_count; i++)
 		sim_agent(sim, &sim->nodes[i]);
+	control_beats_told(sim->w->c, sim->w->now_ms);
 	sim_controller(sim);
 }
 

@@ -44,6 +44,11 @@ static inline void world_effect(struct world *w, const struct control_effect *e)
 		w->removes++;
 		store_drop(w, e->key);
 		break;
+	case EFFECT_LIST_NODES:
+		w->looks++;
+		if (!w->looks_wait)
+			nodes_list(w, e->look);
+		break;
 	case EFFECT_SAVE_APPLIED: {
 		struct arena arena;
 		arena_init(&arena);
@@ -110,6 +115,7 @@ static inline void pass(struct world *w, int64_t ms)
 		w->now_ms += end - w->now_ms < 5000 ? end - w->now_ms : 5000;
 		for (uint32_t i = 0; i < w->agent_count; i++)
 			agent_beat(w, &w->agents[i]);
+		control_beats_told(w->c, w->now_ms);
 		settle_down(w);
 	}
 }
@@ -124,6 +130,7 @@ static inline void controller_read_store(struct world *w)
 	for (uint32_t i = 0; i < w->agent_count; i++)
 		if (!w->agents[i].gone)
 			control_beat(w->c, w->agents[i].name, w->agents[i].beat, w->now_ms);
+	control_beats_told(w->c, w->now_ms);
 	control_store_listed(w->c);
 	w->have = -1;
 	if (!w->applied.len)

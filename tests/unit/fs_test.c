@@ -309,7 +309,9 @@ static void test_remove_tree_of_any_depth(void **state UNUSED)
 
 static void test_lock(void **state UNUSED)
 {
+	assert_false(fs_is_locked(in_dir("lock")));
 	int fd = fs_lock(in_dir("lock"), &err);
+	assert_true(fs_is_locked(in_dir("lock")));
 	assert_true(fd >= 0);
 	assert_int_equal(mode_of("lock"), 0600);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -322,6 +324,7 @@ static void test_lock(void **state UNUSED)
 	close(fd);
 	assert_int_equal(fs_lock(in_dir("lock"), &err), -1);
 	close(other);
+	assert_false(fs_is_locked(in_dir("lock")));
 	fd = fs_lock(in_dir("lock"), &err);
 	assert_true(fd >= 0);
 	close(fd);

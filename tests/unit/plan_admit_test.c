@@ -378,6 +378,34 @@ static void counts_are_those_of_ecs_and_more(void **state UNUSED)
 	world_free(w);
 }
 
+/* What is ready elsewhere, or was when it was last heard of, makes up for nobody. */
+static void done_is_ready_or_unreachable_and_nothing_unknown(void **state UNUSED)
+{
+	struct world *w = running(4, 90);
+	struct plan_counts c = counts(w);
+	assert_int_equal(c.ready, 4);
+	NODE(w, "n01", .unreachable = true);
+	NODE(w, "n02", .unknown = true);
+	seen(w, "web", "n03", PLAN_SEEN_RUNNING);
+	assert_plan(w, "");
+	c = counts(w);
+	assert_int_equal(c.desired, 4);
+	assert_int_equal(c.ready, 2); /* n02, as far as is known, and n04 */
+	assert_int_equal(c.unreachable, 1);
+	assert_int_equal(c.unknown, 1);
+	assert_int_equal(c.stopping, 0);
+	NODE(w, "n04", .state = NODE_DRAINING);
+	assert_plan(w, "stop web n04 NodeDraining");
+	c = counts(w);
+	assert_int_equal(c.desired, 3);
+	assert_int_equal(c.ready, 1); /* though a task of n04 is still there */
+	assert_int_equal(c.stopping, 1);
+	seen(w, "web", "n04", PLAN_SEEN_NONE);
+	plan(w);
+	assert_int_equal(counts(w).stopping, 0);
+	world_free(w);
+}
+
 /* A task is known to run that the table of targets has not heard of; ids are used again. */
 static void revisions_come_and_go(void **state UNUSED)
 {
@@ -487,6 +515,7 @@ int main(void)
 		cmocka_unit_test(one_bad_service_holds_no_other),
 		cmocka_unit_test(a_put_that_failed_is_planned_again),
 		cmocka_unit_test(counts_are_those_of_ecs_and_more),
+		cmocka_unit_test(done_is_ready_or_unreachable_and_nothing_unknown),
 		cmocka_unit_test(revisions_come_and_go),
 		cmocka_unit_test(few_nodes_pull_at_a_time),
 		cmocka_unit_test(the_first_node_resolves_the_images),

@@ -64,6 +64,11 @@ static const struct place_row {
 	  .node = { .unreachable = true },
 	  .fresh = PLAN_UNREACHABLE,
 	  .why = "NodeUnreachable: the node's agent gives no sign of life" },
+	{ .name = "not yet known",
+	  .node = { .unknown = true },
+	  .fresh = PLAN_NOT_KNOWN,
+	  .why = "NodeNotYetKnown: musterd has started anew and waits for a sign of life of the "
+		 "node's agent" },
 	{ .name = "not observed yet",
 	  .node = { .unobserved = true },
 	  .fresh = PLAN_NOT_OBSERVED,

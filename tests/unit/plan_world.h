@@ -40,7 +40,7 @@ struct nod {
 	const char *attributes;	    /* "env=prod zone=a" */
 	const char *capability;
 	enum node_state state;
-	bool unregistered, unobserved, unreachable, no_engine;
+	bool unregistered, unobserved, unreachable, unknown, no_engine;
 	uint32_t cpu, memory; /* 1024, 1024 */
 };
 
@@ -163,7 +163,8 @@ static inline plan_node_id tell_node(struct world *w, struct nod n)
 		.state = n.state,
 		.registered = !n.unregistered,
 		.observed_once = !n.unobserved,
-		.reachable = !n.unreachable,
+		.reachable = !n.unreachable && !n.unknown,
+		.unknown = n.unknown,
 		.attributes = attributes,
 		.attribute_count = count,
 		.engines = n.no_engine ? 0 : 1u << ENGINE_PROCESS | 1u << ENGINE_CONTAINER,

@@ -137,9 +137,13 @@ static void step(struct control *c)
 		control_step(c, NOW_MS, UNIX_MS, &arena, &effects);
 		more = false;
 		for (size_t e = 0; e < effects.items.len; e++) {
-			if (effects.items.items[e].kind != EFFECT_PUT)
+			const struct control_effect *effect = &effects.items.items[e];
+			if (effect->kind == EFFECT_LIST_NODES)
+				control_nodes_told(c, effect->look);
+			else if (effect->kind == EFFECT_PUT)
+				control_put_done(c, effect->key, true, NULL, NOW_MS);
+			else
 				continue;
-			control_put_done(c, effects.items.items[e].key, true, NULL, NOW_MS);
 			more = true;
 		}
 		control_effects_release(&effects);
@@ -165,6 +169,7 @@ static void beat(struct control *c, uint64_t count)
 {
 	control_beat(c, "n1", count, NOW_MS);
 	control_beat(c, "n2", count, NOW_MS);
+	control_beats_told(c, NOW_MS);
 }
 
 static struct control *listed(void)

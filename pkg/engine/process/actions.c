@@ -164,10 +164,26 @@ void engine_prepare(void *self, const struct wire_desired_task *task, engine_pre
 /* --- start -------------------------------------------------------------------------------------
  */
 
-static void remove_cgroups(const struct task *task)
+/* Of an agent that ran in another group than we do, for instance as a unit of systemd, the base
+ * goes with its last task. */
+static void remove_other_base(const struct process_engine *engine, const char *path, const char *id)
 {
-	for (uint32_t i = task->cgroup_count; i-- > 0;)
+	const char *slash = strrchr(path, '/');
+	struct buf base = { 0 };
+	if (!slash || strcmp(slash + 1, id) != 0)
+		return;
+	buf_add(&base, path, (size_t)(slash - path));
+	if (!cgroups_is_base(engine->cgroups, buf_str(&base)))
+		rmdir(buf_str(&base));
+	buf_release(&base);
+}
+
+static void remove_cgroups(const struct process_engine *engine, const struct task *task)
+{
+	for (uint32_t i = task->cgroup_count; i-- > 0;) {
 		cgroup_remove(task->cgroups[i]);
+		remove_other_base(engine, task->cgroups[i], task->id);
+	}
 }
 
 static void run_start(struct job *job)
@@ -325,7 +341,7 @@ static void run_remove(struct job *job)
 	if (!action->task->fileless)
 		task_unlink(action->engine->tasks_dir, action->task->id);
 	engine_files_remove(&PROCESS_FILES(action->engine), action->task->id);
-	remove_cgroups(action->task);
+	remove_cgroups(action->engine, action->task);
 }
 
 static void finish_remove(struct job *job)
@@ -371,7 +387,7 @@ static void run_clean_up(struct job *job)
 					       clock_boot_ms() + LEFTOVER_WAIT_MS);
 	if (!action->ok)
 		return;
-	remove_cgroups(task);
+	remove_cgroups(engine, task);
 	if (task->recorded || task->newer)
 		action->ok = task_write_exit(engine->tasks_dir, task, "InfrastructureHealth",
 					     death(task, engine->boot_id), &action->err);

@@ -113,15 +113,37 @@ const char *cgroup_own_dir(const char *controller, const char *mountinfo, const 
 /* --- set up ------------------------------------------------------------------------------------
  */
 
-static void enable(const char *dir, bool *busy)
+static bool read_in(const char *dir, const char *name, struct buf *text)
 {
-	struct err err;
-	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return read_text(path, text);
+}
+
+/* Is it the root of all, not of what a group namespace shows? */
+static bool is_real_root(const char *dir)
+{
+	struct buf type = { 0 };
+	bool has_type = read_in(dir, "cgroup.type", &type);
+	buf_release(&type);
+	return !has_type;
+}
+
+/*
+ * For the children. A group with processes of its own must not have it: for some controllers the
+ * kernel refuses, with others alone it makes the group threaded, and no process could enter its
+ * children any more. Only the root of all is free of that.
+ */
+static void enable(const char *dir)
+{
+	struct buf procs = { 0 };
+	bool ok = is_real_root(dir) || (read_in(dir, "cgroup.procs", &procs) && procs.len == 0);
+	for (int i = 0; ok && i < CGROUP_CONTROLLERS; i++) {
 		char text[16];
 		snprintf(text, sizeof(text), "+%s", controller_names[i]);
-		if (!cgroup_write(dir, "cgroup.subtree_control", text, &err) && err.code == EBUSY)
-			*busy = true;
+		cgroup_write(dir, "cgroup.subtree_control", text, NULL);
 	}
+	buf_release(&procs);
 }
 
 /* In a container the agent's group is the root that it sees: it goes into a leaf, alone. */
@@ -147,26 +169,21 @@ static char *make_base(const char *dir, const char *name)
 
 static void open_v2(struct cgroups *cgroups, const char *dir, bool is_root, const char *name)
 {
-	bool busy = false;
 	char parent[4096];
+	struct buf text = { 0 };
 	snprintf(parent, sizeof(parent), "%s", dir);
 	if (!is_root)
 		*strrchr(parent, '/') = '\0';
 	cgroups->v2 = make_base(parent, name);
 	if (!cgroups->v2)
 		return;
-	enable(parent, &busy);
-	if (busy && is_root) {
+	if (is_root && !is_real_root(dir))
 		leave_root(dir);
-		enable(parent, &busy);
-	}
-	enable(cgroups->v2, &busy);
-	struct buf path = { 0 }, text = { 0 };
-	buf_addf(&path, "%s/cgroup.subtree_control", cgroups->v2);
-	if (read_text(path.data, &text))
+	enable(parent);
+	enable(cgroups->v2);
+	if (read_in(cgroups->v2, "cgroup.subtree_control", &text))
 		for (int i = 0; i < CGROUP_CONTROLLERS; i++)
 			cgroups->v2_has[i] = has_word(buf_str(&text), controller_names[i], " \n");
-	buf_release(&path);
 	buf_release(&text);
 }
 
@@ -193,20 +210,43 @@ struct cgroups *cgroups_open(const char *name)
 	return cgroups;
 }
 
+/* Fails while tasks run, as it should. */
+static void drop(char **base)
+{
+	if (*base)
+		rmdir(*base);
+	free(*base);
+	*base = NULL;
+}
+
+bool cgroups_drop(struct cgroups *cgroups)
+{
+	bool any = cgroups->v2 != NULL;
+	if (any) {
+		drop(&cgroups->v2);
+		memset(cgroups->v2_has, 0, sizeof(cgroups->v2_has));
+		return true;
+	}
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
+		any = any || cgroups->v1[i];
+		drop(&cgroups->v1[i]);
+	}
+	return any;
+}
+
 void cgroups_free(struct cgroups *cgroups)
 {
-	if (!cgroups)
-		return;
-	/* Fails while tasks run, as it should. */
-	if (cgroups->v2)
-		rmdir(cgroups->v2);
-	free(cgroups->v2);
-	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
-		if (cgroups->v1[i])
-			rmdir(cgroups->v1[i]);
-		free(cgroups->v1[i]);
-	}
+	while (cgroups && cgroups_drop(cgroups))
+		;
 	free(cgroups);
+}
+
+bool cgroups_is_base(const struct cgroups *cgroups, const char *path)
+{
+	bool is = cgroups->v2 && strcmp(cgroups->v2, path) == 0;
+	for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+		is = is || (cgroups->v1[i] && strcmp(cgroups->v1[i], path) == 0);
+	return is;
 }
 
 bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller)
@@ -248,9 +288,8 @@ static bool make_tree(const struct make *m, const char *base, int controller, st
 	m->own->items[m->own->count++] = own;
 	if (!make_group(m->cgroups, own, controller, &l, err))
 		return false;
-	bool busy;
 	if (controller == CGROUP_CONTROLLERS)
-		enable(own, &busy);
+		enable(own);
 	for (uint32_t i = 0; i < m->td->container_definitions.len; i++) {
 		const struct container_definition *c = &m->td->container_definitions.items[i];
 		struct cgroup_paths *paths = &m->containers[i];

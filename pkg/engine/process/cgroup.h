@@ -5,7 +5,9 @@
  * version 2 wants it):
  *   version 2  next to the agent's own: PARENT/muster-NODE/TASK/CONTAINER. Not below it: a unit
  *              whose group has controllers enabled for children cannot be entered again by systemd,
- *              so the agent could not be restarted while tasks run.
+ *              so the agent could not be restarted while tasks run. Who may not write to PARENT
+ *              (an agent that is not root in a unit of the system) has none; a unit of the user's
+ *              own systemd can.
  *   version 1  below the agent's own, for each controller: OWN/muster-NODE/TASK/CONTAINER
  * Version 1 controllers serve the limits that version 2 has not got (hybrid hosts), and are used
  * only for tasks that have such limits.
@@ -27,6 +29,9 @@ struct cgroups;
  * which all of its tasks' are; no other agent's on this machine. */
 struct cgroups *cgroups_open(const char *name);
 void cgroups_free(struct cgroups *cgroups); /* the base group goes when it is empty */
+/* Do without version 2, or, when that is not there, without version 1. False: nothing was left. */
+bool cgroups_drop(struct cgroups *cgroups);
+bool cgroups_is_base(const struct cgroups *cgroups, const char *path);
 /* Is there a controller for it? Whether it can be used is known only after a try. */
 bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controller);
 

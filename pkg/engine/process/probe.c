@@ -12,7 +12,7 @@
 #define PROBE_CPU_UNITS	 256
 #define PROBE_PIDS	 64
 
-/* A task definition that asks for what that controller does. */
+/* A task definition that asks for what that controller does; CGROUP_CONTROLLERS: for nothing. */
 static struct task_definition definition(int controller, struct container_definition *c)
 {
 	struct task_definition td = { 0 };
@@ -23,7 +23,7 @@ static struct task_definition definition(int controller, struct container_defini
 		td.memory = c->memory = (struct opt_int){ true, PROBE_MEMORY_MIB };
 	else if (controller == CGROUP_CPU)
 		td.cpu = c->cpu = (struct opt_int){ true, PROBE_CPU_UNITS };
-	else
+	else if (controller == CGROUP_PIDS)
 		td.pids_limit = (struct opt_int){ true, PROBE_PIDS };
 	return td;
 }
@@ -50,7 +50,8 @@ static bool try_controller(const struct process_engine *engine, int controller)
 	struct task_definition td = definition(controller, &c);
 	struct arena arena;
 	char name[32];
-	if (!cgroups_have(engine->cgroups, (enum cgroup_controller)controller))
+	if (controller != CGROUP_CONTROLLERS &&
+	    !cgroups_have(engine->cgroups, (enum cgroup_controller)controller))
 		return false;
 	/* No task's id: those have no dot. */
 	snprintf(name, sizeof(name), "probe.%d", getpid());
@@ -66,6 +67,9 @@ static bool try_controller(const struct process_engine *engine, int controller)
 
 void engine_probe(struct process_engine *engine)
 {
+	/* Groups that a task without limits cannot enter either would let none start. */
+	while (!try_controller(engine, CGROUP_CONTROLLERS) && cgroups_drop(engine->cgroups))
+		;
 	for (int i = 0; i < CGROUP_CONTROLLERS; i++)
 		engine->can[i] = try_controller(engine, i);
 }
