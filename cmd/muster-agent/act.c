@@ -228,6 +228,7 @@ void agent_step(void *arg)
 		.disk_full = a->disk_full,
 		.leaving = a->leaving,
 	};
+	input.retries = agent_retries_take(a, &arena, &input.retry_count);
 	agent_engines_list(a, &arena, &input);
 	define_found(a, &input, &arena);
 	arena_release(&a->report_arena);

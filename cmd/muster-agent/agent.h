@@ -84,6 +84,11 @@ struct agent {
 	char *desired_text;
 	uint64_t highest; /* number acted on, for this fleet */
 
+	/* Files of this node that what is desired names. */
+	VEC(struct node_place) places;
+	struct arena places_arena;
+	struct map *retries; /* "CLUSTER/SERVICE" whose delays end with the next step */
+
 	/* Observed. */
 	struct buf observed_bytes; /* as last put, or under way */
 	bool observed_pending, observed_dirty, observed_due;
@@ -124,6 +129,10 @@ struct node_prepare_entry {
 	struct str_map images; /* in the arena */
 };
 
+struct node_place {
+	const char *dir, *name, *service; /* in the places' arena */
+};
+
 /* A start that the engine has not answered for yet. */
 struct starting {
 	char id[UUID_TEXT_LEN + 1];
@@ -135,6 +144,13 @@ struct starting {
 bool agent_facts_start(struct agent *a, struct err *err);
 void agent_facts_read(void *arg);	     /* again: an engine has another answer */
 void agent_attributes_read(struct agent *a); /* again; registers anew where they changed */
+
+/* places.c */
+void agent_places_watch(struct agent *a); /* those of the present desired document */
+/* A file changed in a directory that is watched: was it one of them? */
+bool agent_places_changed(struct agent *a, const char *dir, const char *name);
+const char **agent_retries_take(struct agent *a, struct arena *arena, uint32_t *count);
+void agent_places_release(struct agent *a);
 
 /* register.c: store, claim of the name, beats. */
 bool agent_store_start(struct agent *a, struct err *err);

@@ -44,6 +44,7 @@ static void use(struct agent *a, struct arena arena, const struct wire_desired *
 	a->desired = *desired;
 	a->desired_known = true;
 	a->highest = desired->number;
+	agent_places_watch(a);
 }
 
 bool agent_desired_restore(struct agent *a, struct err *err)

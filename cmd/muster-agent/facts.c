@@ -230,10 +230,10 @@ void agent_attributes_read(struct agent *a)
 static void directory_changed(void *arg, const char *dir, const char *name)
 {
 	struct agent *a = arg;
-	(void)name;
-	if (strcmp(dir, a->control_dir) != 0)
+	agent_places_changed(a, dir, name);
+	if (a->options.attributes_dir && strcmp(dir, a->options.attributes_dir) == 0)
 		agent_attributes_read(a);
-	else if (agent_leave_asked(a))
+	else if (strcmp(dir, a->control_dir) == 0 && agent_leave_asked(a))
 		agent_step_soon(a);
 }
 
@@ -275,6 +275,7 @@ bool agent_facts_start(struct agent *a, struct err *err)
 	if (!a->watcher || !watcher_add(a->watcher, a->control_dir, err) ||
 	    (a->options.attributes_dir && !watcher_add(a->watcher, a->options.attributes_dir, err)))
 		return false;
+	agent_places_watch(a); /* the agent's own copy was read before there was a watcher */
 	agent_attributes_read(a);
 	agent_leave_asked(a);
 	return true;

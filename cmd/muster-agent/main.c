@@ -190,6 +190,7 @@ static int start(struct agent *a)
 		return failed(&err);
 	a->leaving = a->options.leave;
 	a->loop = loop_new();
+	a->retries = map_new();
 	a->step_timer = timer_new(a->loop, agent_step, a);
 	a->wake_timer = timer_new(a->loop, agent_step, a);
 	a->observed_timer = timer_new(a->loop, agent_observed_put, a);
@@ -221,6 +222,7 @@ static void stop(struct agent *a)
 			timer_free(timers[i]);
 	loop_free(a->loop);
 	agent_prepares_release(a);
+	agent_places_release(a);
 	for (size_t i = 0; i < a->starting.len; i++) {
 		free(a->starting.items[i].cluster);
 		free(a->starting.items[i].service);

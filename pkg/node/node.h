@@ -113,6 +113,10 @@ struct node_input {
 	const struct node_prepare *prepares;
 	uint32_t prepare_count;
 	bool disk_full;
+	/* "CLUSTER/SERVICE" of those whose failure may be over (a file that they need has changed):
+	 * what waits in a back-off or for its next prepare does so no longer. They count on. */
+	const char *const *retries;
+	uint32_t retry_count;
 	bool leaving; /* --leave: stop all, start nothing, remove all; done when no task is left */
 };
 

@@ -148,6 +148,17 @@ static bool has_failed(const struct service *s)
 	return unhealthy || s->memory->restarts > 0;
 }
 
+/* What it failed for may be over. */
+static void series_retry(struct step *step, struct service *s)
+{
+	for (uint32_t i = 0; i < step->input->retry_count; i++) {
+		if (strcmp(step->input->retries[i], s->key) != 0)
+			continue;
+		MEMORY_SET(step->memory, s->memory->restart_at_ms, 0);
+		MEMORY_SET(step->memory, s->memory->prepare_at_ms, 0);
+	}
+}
+
 void step_series(struct step *step)
 {
 	for (uint32_t i = 0; i < step->service_count; i++) {
@@ -162,6 +173,7 @@ void step_series(struct step *step)
 		account_ends(step, s);
 		series_end(step, s);
 		start_lost(step, s);
+		series_retry(step, s);
 		s->failed = has_failed(s);
 	}
 }

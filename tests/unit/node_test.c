@@ -51,6 +51,45 @@ static void restarts_back_off(void **state UNUSED)
 	}
 }
 
+/* A file that it needs has changed: the delay ends, the count goes on. */
+static void a_retry_ends_the_delay(void **state UNUSED)
+{
+	static const char *const other[] = { "c/other" }, *const own[] = { "c/other", "c/s" };
+	static char ids[5][3];
+	int64_t now = T0;
+	want("s", 1);
+	STEP(now, "start s");
+	for (uint32_t i = 0; i < ARRAY_LEN(ids); i++) {
+		n.in.task_count = 0;
+		snprintf(ids[i], sizeof(ids[i]), "%u", i);
+		ended(task(ids[i], "s", 1, 0), now);
+		n.in.retries = i < 4 ? own : other;
+		n.in.retry_count = i < 4 ? 2 : 1;
+		STEP(now, i < 4 ? "start s" : "");
+		n.in.retry_count = 0;
+	}
+	assert_int_equal(entry("")->restarts, 5);
+	assert_int_equal(entry("")->restart_in_ms, 8000);
+	n.in.retries = own;
+	n.in.retry_count = 2;
+	STEP(now + 1, "start s");
+
+	/* So does that of a prepare; without a failure there is nothing to end. */
+	begin_again();
+	want("s", 2);
+	task("a", "s", 1, T0);
+	STEP(T0, "prepare s");
+	n.prepares[0] = (struct node_prepare){
+		.cluster = "c", .service = "s", .target = { { 2 } }, .state = PREPARE_FAILED
+	};
+	n.in.prepare_count = 1;
+	STEP(T0 + 5, "prepare s");
+	STEP(T0 + 10, "");
+	n.in.retries = own;
+	n.in.retry_count = 2;
+	STEP(T0 + 20, "prepare s");
+}
+
 static void ten_minutes_of_running_end_a_series(void **state UNUSED)
 {
 	static const struct {
@@ -268,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RULE(one_is_started_and_becomes_ready),
 		RULE(restarts_back_off),
+		RULE(a_retry_ends_the_delay),
 		RULE(ten_minutes_of_running_end_a_series),
 		RULE(a_new_target_ends_a_series),
 		RULE(a_reboot_starts_all_at_once),
