@@ -55,7 +55,7 @@ void world_wait_listable(struct world *w)
 	world_wait(w, listable, NULL, "the engine to be asked");
 }
 
-void world_open(struct world *w)
+void world_begin_open(struct world *w)
 {
 	struct err err;
 	struct engine_options options = {
@@ -72,6 +72,11 @@ void world_open(struct world *w)
 	};
 	if (!w->ops->open(&options, &w->engine, &err))
 		fail_msg("open: %s", err.text);
+}
+
+void world_open(struct world *w)
+{
+	world_begin_open(w);
 	if (w->fleet && !w->away)
 		world_wait_listable(w);
 }

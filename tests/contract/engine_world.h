@@ -40,7 +40,8 @@ void world_init(struct world *w, const struct engine_ops *ops);
 /* Stops and removes all tasks, closes, removes the directory. Fails the test when a process of a
  * task is left. */
 void world_release(struct world *w);
-void world_open(struct world *w); /* again, as a new agent would */
+void world_open(struct world *w);	/* again, as a new agent would, until it can be asked */
+void world_begin_open(struct world *w); /* the same, and nothing is waited for */
 void world_close(struct world *w);
 const char *world_path(struct world *w, const char *name); /* below its directory */
 
