@@ -145,17 +145,21 @@ node_manifest() { # NAME LINE...
 	} > "$T/manifests/nodes/$name.yaml"
 }
 
+# Groups of an agent that was killed: muster-NODE-XXXXXXXX, by the digest of its state directory. They go
+# when the processes in them have ended, which takes a moment after the kill.
+groups_removed() {
+	local name
+	name="muster-${1##*/}-$(printf %s "$1" | sha256sum | cut -c1-8)"
+	find /sys/fs/cgroup -depth -type d -path "*/$name*" -exec rmdir {} \; 2> /dev/null
+	[ -z "$(find /sys/fs/cgroup -type d -name "$name" 2> /dev/null)" ]
+}
 cleanup() {
 	local pid
 	# Agents first, so that nothing is started again; then what runs of ours, shims by their state.
 	while read -r pid; do kill -9 "$pid" 2> /dev/null; done < "$PIDS"
 	for pid in $(pgrep -f "muster-shim.*$RUN" 2> /dev/null); do kill -9 "$pid" 2> /dev/null; done
 	tasks | while read -r pid _; do kill -9 "$pid" 2> /dev/null; done
-	# Groups of agents that were killed: muster-NODE-XXXXXXXX, by the digest of their state directory.
-	for dir in "$T"/state/agents/*; do
-		find /sys/fs/cgroup -depth -type d -path "*/muster-${dir##*/}-$(printf %s "$dir" | sha256sum | cut -c1-8)*" \
-			-exec rmdir {} \; 2> /dev/null
-	done
+	for dir in "$T"/state/agents/*; do wait_for 5 groups_removed "$dir"; done
 	[ "${KEEP:-}" ] || rm -rf "$T"
 	[ "$FAILED" = 0 ] || exit 1
 }
