@@ -29,7 +29,7 @@ static void test_order(void **state)
 	alive->health_check->retries = integer(3);
 	depend(&w, alive, "first", "SUCCESS");
 	depend(&w, main, "alive", "HEALTHY");
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	const struct node_task *t = world_find(&w, "t1");
 	assert_int_equal(t->status, TASK_RUNNING);
 	assert_int_equal(t->containers[0].last_status, TASK_RUNNING);
@@ -105,7 +105,7 @@ static void test_unhealthy(void **state)
 	world_init(&w, &engine_docker_ops);
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
 	check_health(&w, world_container(task, 0), "exit 1");
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	world_wait(&w, is_unhealthy, (void *)"t1", "the task to be unhealthy");
 	assert_int_equal(world_find(&w, "t1")->status, TASK_RUNNING); /* its node decides */
 	world_release(&w);
@@ -130,7 +130,7 @@ static void test_health_check_hangs(void **state)
 	check_health(&w, world_container(task, 0), "exec sleep 1000");
 	world_container(task, 0)->health_check->timeout = integer(1);
 	world_container(task, 0)->health_check->interval = integer(60);
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	world_container(task, 0)->health_check->interval = integer(1);
 	world_stop(&w, "t1", "the first check would come too late");
 	world_wait_status(&w, "t1", TASK_STOPPED);
@@ -175,7 +175,7 @@ static void test_shared_network(void **state)
 	shell(&w, side,
 	      "until wget -q -O - http://127.0.0.1:47123/; do sleep 0.1; done; ps; sleep 1000 & "
 	      "wait");
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	const struct node_task *t = world_find(&w, "t1");
 	assert_int_equal(t->containers[0].network_binding_count >= 1, 1);
 	assert_int_equal(t->containers[0].network_bindings[0].host_port, 47123);
@@ -197,7 +197,7 @@ static void test_dynamic_port(void **state)
 	main->port_mappings.items = ARENA_NEW(&w.arena, struct port_mapping);
 	main->port_mappings.items[0].container_port = integer(80);
 	main->port_mappings.len = 1;
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	const struct wire_container *c = world_find(&w, "t1")->containers;
 	assert_true(c->network_binding_count >= 1);
 	assert_int_equal(c->network_bindings[0].container_port, 80);
@@ -251,7 +251,7 @@ static void test_volumes(void **state)
 	      "echo "
 	      "cannot-write; sleep 1000 & wait");
 	const char *id = arena_printf(&w.arena, "vol-%s", w.node); /* the engine is shared */
-	assert_true(world_start(&w, id, task).ok);
+	assert_string_equal(world_start(&w, id, task).reason, "");
 	wait_logged(&w, container_id(&w, id, "side"), "from-main");
 	wait_logged(&w, container_id(&w, id, "side"), "cannot-write");
 	world_wait_file(&w, world_path(&w, "made/for/it/f"));
@@ -298,7 +298,7 @@ static void test_files_and_secrets(void **state)
 	      "echo \"[$A][$B][${TOKEN#s3}]\"; cat /etc/own.conf; ls -l "
 	      "/etc/own.conf; echo x > /etc/own.conf || echo cannot-write; sleep 1000 & wait");
 	assert_true(world_prepare(&w, task).ok);
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	const char *id = container_id(&w, "t1", "main");
 	wait_logged(&w, id, "\\[from file\\]\\[b=c\\]\\[cret-value\\]");
 	wait_logged(&w, id, "content");
@@ -385,7 +385,7 @@ static void test_registry(void **state)
 	a = world_prepare(&w, task);
 	assert_true(a.ok);
 	assert_string_equal(a.image, index);
-	assert_true(world_start(&w, "t1", task).ok);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	assert_string_equal(world_find(&w, "t1")->containers[0].image, image);
 	assert_string_equal(world_find(&w, "t1")->containers[0].image_digest, index);
 	/* Pinned it needs no registry any more. */

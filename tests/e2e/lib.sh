@@ -86,7 +86,7 @@ start_musterd() { # [FLAG]...: follows $T/fleet.git
 start_agent() { # NODE [FLAG]...
 	local node=$1
 	shift
-	muster-agent --node "$node" "$@" >> "$T/agent-$node.log" 2>&1 &
+	muster-agent --node "$node" --engine process "$@" >> "$T/agent-$node.log" 2>&1 &
 	echo $! > "$T/agent-$node.pid"
 	echo $! >> "$PIDS"
 	disown

@@ -500,6 +500,8 @@ static void test_answers(void **state)
 		flavor_name_taken(409, "Conflict. The container name \"/x\" is already in use"));
 	assert_true(flavor_name_taken(500, "the container name \"x\" is already in use by 12"));
 	assert_false(flavor_name_taken(500, "no space left on device"));
+	assert_true(flavor_volume_there(500, "name x is in use: volume already exists"));
+	assert_false(flavor_volume_there(500, "no space left on device"));
 	assert_true(flavor_nothing_to_do(304, ""));
 	assert_true(flavor_nothing_to_do(409, "Container 12 is not running"));
 	assert_true(flavor_nothing_to_do(500, "can only kill running containers. 12 is in state"));

@@ -236,6 +236,12 @@ bool flavor_name_taken(int status, const char *message)
 	return status == 409 || (status == 500 && strstr(message, "already in use"));
 }
 
+/* Both make one again without a word, but Podman not where two ask at once. */
+bool flavor_volume_there(int status, const char *message)
+{
+	return status == 500 && strstr(message, "volume already exists");
+}
+
 /* Docker says 304 for a stop or start that changes nothing, and 409 for a kill; Podman 500. */
 bool flavor_nothing_to_do(int status, const char *message)
 {

@@ -46,6 +46,8 @@ struct str_list flavor_capabilities(const struct flavor *flavor, struct arena *a
 
 /* Does this answer of POST /containers/create mean that the name is taken? */
 bool flavor_name_taken(int status, const char *message);
+/* Of POST /volumes/create: that it is there. */
+bool flavor_volume_there(int status, const char *message);
 /* Of POST stop, kill, start: that it was so already. */
 bool flavor_nothing_to_do(int status, const char *message);
 

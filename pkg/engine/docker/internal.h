@@ -189,6 +189,7 @@ void docker_task_set_texts(struct task *task, const struct str_map *environment,
 const char *map_value(const struct str_map *map, const char *name); /* NULL: it has none */
 
 /* adopt.c: tasks that are found without their records. */
+/* The task of a container that is listed, made where it is not known; NULL: it cannot be ours. */
 struct task *docker_task_found(struct docker_engine *engine, const struct listed *found);
 void docker_task_identify(struct task *task, const struct inspected *info);
 void docker_task_define(struct task *task, const struct wire_desired_task *desired,
@@ -288,8 +289,8 @@ struct docker_engine {
 
 	enum link_state link;
 	char *why; /* it does not answer */
-	struct timer *retry, *relist;
-	int64_t retry_ms;
+	struct timer *retry, *relist, *reopen;
+	int64_t retry_ms, events_since_ms;
 	struct call *events;
 	struct watcher *watcher;
 	const char *watched;

@@ -16,7 +16,8 @@
 #define FACTS_FILE	"engine-docker.json"
 #define FACTS_KIND	"engine-docker"
 #define FACTS_MAX_BYTES (1 << 20)
-#define EVENTS_BEFORE_S 2 /* events of so long before the list are read: none falls between */
+#define EVENTS_BEFORE_S 2    /* events of so long before the list are read: none falls between */
+#define EVENTS_AGAIN_MS 1000 /* a stream that ended at once is not opened again at once */
 
 /* --- away --------------------------------------------------------------------------------------
  */
@@ -35,6 +36,7 @@ void link_failed(struct docker_engine *engine, const char *why)
 	if (events)
 		call_free(events);
 	timer_clear(engine->relist);
+	timer_clear(engine->reopen);
 	bool was_up = engine->link == LINK_UP;
 	engine->link = LINK_DOWN;
 	bool news = was_up || !engine->why || strcmp(engine->why, why) != 0;
@@ -184,9 +186,7 @@ static void take_listed(struct docker_engine *engine, const struct listed *l)
 	/* An engine that knows no filters would show us others'. */
 	if (strcmp(l->fleet, engine->fleet) != 0 || strcmp(l->node, engine->node) != 0)
 		return;
-	struct task *task = docker_task_find(engine, l->task);
-	if (!task)
-		task = docker_task_found(engine, l);
+	struct task *task = docker_task_found(engine, l);
 	int slot = task ? docker_task_slot(task, l->container) : -1;
 	if (slot < 0)
 		return;
@@ -300,10 +300,15 @@ static void events_ended(void *arg, const struct http_answer *answer)
 {
 	struct call *call = arg;
 	struct docker_engine *engine = call->engine;
-	const char *why = answer->ok ? "the engine ended its stream of events" : answer->err.text;
 	call->request = NULL;
 	engine->events = NULL;
-	link_failed(engine, arena_strdup(&call->arena, why));
+	/* Podman ends its stream now and then, as when it begins another file of events. */
+	int64_t lived_ms = clock_monotonic_ms() - engine->events_since_ms;
+	if (answer->ok && answer->status == 200)
+		timer_set(engine->reopen, lived_ms < EVENTS_AGAIN_MS ? EVENTS_AGAIN_MS : 0);
+	else
+		link_failed(engine,
+			    answer->ok ? "the engine has no stream of events" : answer->err.text);
 	call_free(call);
 }
 
@@ -320,6 +325,7 @@ static void follow_events(struct docker_engine *engine)
 		.value = got_event,
 	};
 	engine->events = call;
+	engine->events_since_ms = clock_monotonic_ms();
 	call->request = http_request(engine->http, &spec, events_ended, call);
 }
 
@@ -329,6 +335,15 @@ static void follow_events(struct docker_engine *engine)
 static void begin_listing(struct docker_engine *engine)
 {
 	engine->link = LINK_LISTING;
+	follow_events(engine);
+	list(engine);
+}
+
+static void reopen_events(void *arg)
+{
+	struct docker_engine *engine = arg;
+	if ((engine->link != LINK_LISTING && engine->link != LINK_UP) || engine->events)
+		return;
 	follow_events(engine);
 	list(engine);
 }
@@ -433,6 +448,7 @@ void link_start(struct docker_engine *engine)
 {
 	engine->retry = timer_new(engine->loop, try_now, engine);
 	engine->relist = timer_new(engine->loop, list, engine);
+	engine->reopen = timer_new(engine->loop, reopen_events, engine);
 	engine->retry_ms = RECONNECT_MIN_MS;
 	timer_set(engine->retry, 0);
 }
@@ -441,5 +457,6 @@ void link_close(struct docker_engine *engine)
 {
 	timer_free(engine->retry);
 	timer_free(engine->relist);
+	timer_free(engine->reopen);
 	watcher_free(engine->watcher);
 }

@@ -1,0 +1,69 @@
+#!/bin/bash
+# The engine contract and what only containers have, on real Podman and real Docker: tests/contract/
+# engine_docker_test.c and engine_docker_drift_test.c, each in namespaces of its own. Needs B.
+: "${B:?run it by tests/run}"
+set -u
+HERE=$(cd "$(dirname "$0")" && pwd)
+T=$(mktemp -d "${TMPDIR:-/tmp}/muster-ec.XXXXXX")
+finish() {
+	local d
+	for d in "$T"/*/; do [ -e "$d/cgroups" ] && "$HERE/down" "${d%/}"; done
+	rm -rf "$T"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+N=0 FAILED=0
+
+# The lines of a program's TAP with the engine before each name, and numbers that go on.
+tap() { # ENGINE
+	while IFS= read -r line; do
+		case $line in
+		"ok "* | "not ok "*)
+			N=$((N + 1))
+			case $line in not*) FAILED=1 ;; esac
+			echo "${line%%[0-9]*}$N - $1: ${line#*- }"
+			;;
+		1..* | "TAP version"*) ;;
+		*) echo "# ${line#\# }" ;;
+		esac
+	done
+}
+
+run() { # ENGINE: both programs, in its own world
+	local engine=$1 w=$T/$1 index
+	"$HERE/up" registry "$w" > /dev/null 2> "$T/why" && "$HERE/up" "$engine" "$w" > /dev/null 2> "$T/why"
+	case $? in
+	0) ;;
+	77)
+		N=$((N + 1))
+		echo "ok $N - $engine # SKIP $(sed 's/^engines: //' "$T/why" | head -1)"
+		return
+		;;
+	*)
+		N=$((N + 1)) FAILED=1
+		echo "not ok $N - $engine comes up"
+		sed 's/^/# /' "$T/why"
+		return
+		;;
+	esac
+	"$HERE/image" "$w" "$engine" localhost/test:1 > /dev/null
+	index=$("$HERE/push" "$w" test:1 one | sed -n 's/^index //p')
+	printf '{"auths":{"registry.test:5000":{"auth":"%s"}}}' "$(printf muster:secret-of-tests | base64)" > "$w/auth.json"
+	for program in engine_docker_test engine_docker_drift_test; do
+		tap "$engine" < <(ENGINE_SOCKET=$w/$engine.sock ENGINE_REGISTRY=registry.test:5000/test:1 \
+			ENGINE_INDEX=$index ENGINE_AUTH=$w/auth.json CMOCKA_MESSAGE_OUTPUT=TAP TMPDIR=/tmp \
+			timeout 300 "$HERE/in" "$w" "$B/tests/contract/$program.t" 2>&1
+		echo "$?" > "$T/status")
+		wait
+		if [ "$(cat "$T/status")" != 0 ] && [ $FAILED = 0 ]; then
+			N=$((N + 1)) FAILED=1
+			echo "not ok $N - $engine: $program ended with $(cat "$T/status")"
+		fi
+	done
+	"$HERE/down" "$w"
+}
+
+run podman
+run docker
+echo "1..$N"
+exit $FAILED
