@@ -408,7 +408,8 @@ static void carry_out(struct task *task, struct arena *arena)
 	/* A copy: a call may end in the next step, which has its own. */
 	struct lifecycle_call *calls = ARENA_ARRAY(arena, struct lifecycle_call, out->call_count);
 	uint32_t count = out->call_count;
-	memcpy(calls, out->calls, count * sizeof(*calls));
+	if (count)
+		memcpy(calls, out->calls, count * sizeof(*calls));
 	for (uint32_t i = 0; i < count; i++)
 		if (may_call(task, &calls[i]))
 			calls_make(task, &calls[i]);
