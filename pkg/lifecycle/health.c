@@ -112,12 +112,14 @@ void health_act(struct step *step, struct slot *slot)
 	if (!health_checked(slot) || slot->now->state != CONTAINER_RUNNING)
 		return;
 	const struct health_check *check = slot->what->health_check;
-	if (m->check_given && now >= m->check_given_ms + timeout_ms(check)) {
-		failed(step, slot);
+	/* One whose answer was lost. While it is under way its caller knows when it took too long.
+	 */
+	if (m->check_given && !slot->now->checking && now >= m->check_given_ms + timeout_ms(check))
 		ended(step, slot);
-	}
 	if (!m->check_at_ms)
 		m->check_at_ms = started_ms(step, slot) + interval_ms(check);
+	if (m->check_given && slot->now->checking)
+		return;
 	if (m->check_given)
 		life_wake(step, m->check_given_ms + timeout_ms(check));
 	else if (now < m->check_at_ms)

@@ -114,8 +114,9 @@ struct lifecycle_container {
 struct lifecycle_answer {
 	enum lifecycle_call_kind kind;
 	uint32_t container;
-	/* EXEC_HEALTH: the command ended, or is not in the container (126, 127). A check that the
-	 * engine did not carry out is not ok, and counts for nothing. */
+	/* EXEC_HEALTH: the command ended, still ran at its deadline (then with any code but 0), or
+	 * is not in the container (126, 127). A check that the engine did not carry out, or of
+	 * which it does not tell, is not ok, and counts for nothing. */
 	bool ok;
 	int exit_code;	    /* EXEC_HEALTH */
 	const char *reason; /* of a failure; gets "CannotStartContainerError: " or the like in front

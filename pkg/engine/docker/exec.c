@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LATE_CODE (128 + SIGKILL) /* of a check that took too long */
+
 struct exec {
 	struct task *task;
 	uint32_t slot;
@@ -71,8 +73,8 @@ static void got_result(struct call *call, const struct answer *answer)
 	json_decref(json);
 	if (exec->late && running)
 		kill_late(exec, pid);
-	if (exec->late)
-		finish(exec, false, 0, "the health check took too long");
+	if (exec->late && told)
+		finish(exec, true, LATE_CODE, NULL);
 	else if (!told || running)
 		finish(exec, false, 0,
 		       answer->ok ? "the health check has no end" : answer->message);
@@ -138,7 +140,8 @@ static void too_late(void *arg)
 	}
 	struct call *call = exec->call;
 	call->done = NULL;
-	finish(exec, false, 0, "the health check took too long");
+	/* The engine did not even begin with it. */
+	finish(exec, false, 0, "the engine does not answer");
 	call_free(call);
 }
 
