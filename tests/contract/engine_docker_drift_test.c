@@ -169,8 +169,8 @@ static void test_files_are_lost(void **state)
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
 	struct container_definition *side = world_add_container(&w, task, "side", "sleep", NULL);
 	side->essential = OPT_FALSE;
-	side->stop_timeout = integer(3);
-	definition(task)->network_mode = "awsvpc";
+	side->stop_timeout = world_integer(3);
+	world_definition(task)->network_mode = "awsvpc";
 	assert_true(world_start(&w, "t1", task).ok);
 	const char *main_id = container_id(&w, "t1", "main");
 	const char *side_id = container_id(&w, "t1", "side");
@@ -219,7 +219,7 @@ static void test_killed_while_starting(void **state)
 	world_init(&w, &engine_docker_ops);
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
 	world_add_container(&w, task, "side", "sleep", NULL);
-	definition(task)->network_mode = "awsvpc";
+	world_definition(task)->network_mode = "awsvpc";
 	for (int turns = 0; turns < 24; turns += 2) {
 		struct enough n = { turns };
 		const char *id = arena_printf(&w.arena, "t%d", turns);

@@ -6,6 +6,7 @@
 #include "engine_docker_world.h"
 
 #include "fs/fs.h"
+#include "wire/wire.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ static void test_order(void **state)
 	struct container_definition *alive = world_add_container(&w, task, "alive", "sleep", NULL);
 	first->essential = OPT_FALSE;
 	check_health(&w, alive, "[ -e /tmp/up ] || { mkdir -p /tmp; touch /tmp/up; exit 1; }");
-	alive->health_check->retries = integer(3);
+	alive->health_check->retries = world_integer(3);
 	depend(&w, alive, "first", "SUCCESS");
 	depend(&w, main, "alive", "HEALTHY");
 	assert_string_equal(world_start(&w, "t1", task).reason, "");
@@ -128,10 +129,10 @@ static void test_health_check_hangs(void **state)
 	world_init(&w, &engine_docker_ops);
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
 	check_health(&w, world_container(task, 0), "exec sleep 1000");
-	world_container(task, 0)->health_check->timeout = integer(1);
-	world_container(task, 0)->health_check->interval = integer(60);
+	world_container(task, 0)->health_check->timeout = world_integer(1);
+	world_container(task, 0)->health_check->interval = world_integer(60);
 	assert_string_equal(world_start(&w, "t1", task).reason, "");
-	world_container(task, 0)->health_check->interval = integer(1);
+	world_container(task, 0)->health_check->interval = world_integer(1);
 	world_stop(&w, "t1", "the first check would come too late");
 	world_wait_status(&w, "t1", TASK_STOPPED);
 	assert_true(world_start(&w, "t2", task).ok);
@@ -166,10 +167,10 @@ static void test_shared_network(void **state)
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
 	struct container_definition *main = world_container(task, 0);
 	struct container_definition *side = world_add_container(&w, task, "side", "sleep", NULL);
-	definition(task)->network_mode = "awsvpc";
-	definition(task)->pid_mode = "task";
+	world_definition(task)->network_mode = "awsvpc";
+	world_definition(task)->pid_mode = "task";
 	main->port_mappings.items = ARENA_NEW(&w.arena, struct port_mapping);
-	main->port_mappings.items[0].container_port = integer(47123);
+	main->port_mappings.items[0].container_port = world_integer(47123);
 	main->port_mappings.len = 1;
 	shell(&w, main, "httpd -f -p 47123 -h /var/www & wait");
 	shell(&w, side,
@@ -195,7 +196,7 @@ static void test_dynamic_port(void **state)
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
 	struct container_definition *main = world_container(task, 0);
 	main->port_mappings.items = ARENA_NEW(&w.arena, struct port_mapping);
-	main->port_mappings.items[0].container_port = integer(80);
+	main->port_mappings.items[0].container_port = world_integer(80);
 	main->port_mappings.len = 1;
 	assert_string_equal(world_start(&w, "t1", task).reason, "");
 	const struct wire_container *c = world_find(&w, "t1")->containers;
@@ -239,8 +240,8 @@ static void test_volumes(void **state)
 					 .container_path = "/scratch",
 					 .read_only = OPT_TRUE };
 	volumes[1].host = &host;
-	definition(task)->volumes.items = volumes;
-	definition(task)->volumes.len = 2;
+	world_definition(task)->volumes.items = volumes;
+	world_definition(task)->volumes.len = 2;
 	main->mount_points.items = mounts;
 	main->mount_points.len = 2;
 	side->mount_points.items = &read_only;
@@ -358,6 +359,56 @@ static void test_no_image(void **state)
 	world_release(&w);
 }
 
+static bool image_there(struct world *w, const char *image)
+{
+	json_t *json = api(w, "GET", arena_printf(&w->arena, "/images/%s/json", image), NULL);
+	bool there = json_object_get(json, "Id") != NULL;
+	json_decref(json);
+	return there;
+}
+
+static bool image_gone(struct world *w, void *arg)
+{
+	return !image_there(w, arg);
+}
+
+/* As if its last use were so long ago. */
+static void age_images(struct world *w, int64_t by_ms)
+{
+	const char *path = arena_printf(&w->arena, "%s/images.json", w->state_dir);
+	const char *text = world_read(w, path), *id;
+	struct buf bytes = { 0 };
+	json_t *object = wire_open(text, strlen(text), "docker-images", NULL, NULL), *image;
+	assert_non_null(object);
+	json_object_foreach(json_object_get(object, "images"), id, image) json_object_set_new(
+		image, "usedUnixMs",
+		json_integer(json_integer_value(json_object_get(image, "usedUnixMs")) - by_ms));
+	wire_seal("docker-images", NULL, object, &bytes);
+	assert_true(fs_write(path, bytes.data, bytes.len, 0600, 0, NULL, NULL));
+	json_decref(object);
+	buf_release(&bytes);
+}
+
+/* What we pulled goes when nobody used it for so long; not while a task has it, nor what others
+ * brought. */
+static void forget_images(struct world *w, const char *image)
+{
+	for (int i = 0; i < 2; i++) {
+		bool used = i == 0;
+		world_close(w);
+		age_images(w, (int64_t)(used ? 100 : 25) * 60 * 60 * 1000);
+		world_open(w);
+		if (used) {
+			assert_true(image_there(w, image));
+			world_stop(w, "t1", "x");
+			world_wait_status(w, "t1", TASK_STOPPED);
+			assert_true(world_remove(w, "t1").ok);
+		}
+	}
+	world_wait(w, image_gone, (void *)image, "the image to be removed");
+	assert_true(image_there(w, WORLD_IMAGE));
+}
+
 /* $ENGINE_REGISTRY: an image of two architectures behind a password; $ENGINE_INDEX: the digest of
  * its index; $ENGINE_AUTH: a file with the credentials. */
 static void test_registry(void **state)
@@ -393,6 +444,7 @@ static void test_registry(void **state)
 	task->images = (struct str_map){ &pin, 1, true };
 	assert_int_equal(unlink(auth), 0);
 	assert_true(world_prepare(&w, task).ok);
+	forget_images(&w, image);
 	world_release(&w);
 }
 

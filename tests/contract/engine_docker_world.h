@@ -84,16 +84,6 @@ static UNUSED size_t containers_of_node(struct world *w)
 	return count;
 }
 
-static UNUSED struct task_definition *definition(struct wire_desired_task *task)
-{
-	return (struct task_definition *)task->task_definition;
-}
-
-static UNUSED struct opt_int integer(int64_t value)
-{
-	return (struct opt_int){ .set = true, .value = value };
-}
-
 static UNUSED struct str_list words(struct world *w, const char *const *list)
 {
 	struct str_list out = { .items = ARENA_ARRAY(&w->arena, const char *, 16), .set = true };
@@ -124,9 +114,9 @@ static UNUSED void check_health(struct world *w, struct container_definition *c,
 {
 	c->health_check = ARENA_NEW(&w->arena, struct health_check);
 	*c->health_check = (struct health_check){ .command = WORDS(w, "CMD-SHELL", line),
-						  .interval = integer(1),
-						  .timeout = integer(2),
-						  .retries = integer(1) };
+						  .interval = world_integer(1),
+						  .timeout = world_integer(2),
+						  .retries = world_integer(1) };
 }
 
 #endif

@@ -87,7 +87,7 @@ void world_close(struct world *w)
 	w->engine = NULL;
 }
 
-void world_init(struct world *w, const struct engine_ops *ops)
+static void init(struct world *w, const struct engine_ops *ops, const char *away)
 {
 	const char *tmp = getenv("TMPDIR");
 	*w = (struct world){ .ops = ops, .fleet = WORLD_FLEET, .boot = WORLD_BOOT };
@@ -95,13 +95,24 @@ void world_init(struct world *w, const struct engine_ops *ops)
 	snprintf(w->dir, sizeof(w->dir), "%s/engine-XXXXXX",
 		 tmp && strlen(tmp) < 32 ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
-	w->socket = getenv("ENGINE_SOCKET");
+	w->socket = away ? world_path(w, away) : getenv("ENGINE_SOCKET");
+	w->away = away != NULL;
 	w->node = arena_printf(&w->arena, "n-%s", strrchr(w->dir, '-') + 1);
 	w->state_dir = world_path(w, "state");
 	find_programs(w);
 	w->loop = loop_new();
 	w->patience = timer_new(w->loop, stop_loop, w);
 	world_open(w);
+}
+
+void world_init(struct world *w, const struct engine_ops *ops)
+{
+	init(w, ops, NULL);
+}
+
+void world_init_away(struct world *w, const struct engine_ops *ops, const char *socket)
+{
+	init(w, ops, socket);
 }
 
 const char *world_path(struct world *w, const char *name)
@@ -414,11 +425,9 @@ static bool all_stopped(struct world *w, void *arg)
 	return true;
 }
 
-void world_release(struct world *w)
+static void end_tasks(struct world *w)
 {
 	uint32_t count;
-	if (!w->engine)
-		world_open(w);
 	struct node_task *tasks = list(w, &count);
 	for (uint32_t i = 0; i < count; i++)
 		world_stop(w, tasks[i].id, "end of the test");
@@ -430,6 +439,14 @@ void world_release(struct world *w)
 	long left = process_left(w);
 	if (left)
 		fail_msg("process %ld of the test is left", left);
+}
+
+void world_release(struct world *w)
+{
+	if (!w->engine)
+		world_open(w);
+	if (!w->away)
+		end_tasks(w);
 	world_close(w);
 	timer_free(w->patience);
 	loop_free(w->loop);

@@ -37,6 +37,8 @@ struct answer {
 
 /* An open engine on an empty directory; node is unique. */
 void world_init(struct world *w, const struct engine_ops *ops);
+/* With an engine that is not there (yet): its socket is that file below the test's directory. */
+void world_init_away(struct world *w, const struct engine_ops *ops, const char *socket);
 /* Stops and removes all tasks, closes, removes the directory. Fails the test when a process of a
  * task is left. */
 void world_release(struct world *w);

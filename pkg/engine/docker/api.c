@@ -105,7 +105,7 @@ void call_send(struct call *call, const char *method, int64_t deadline_ms, json_
 		.body = bytes,
 		.body_len = bytes ? strlen(bytes) : 0,
 		.deadline_ms = deadline_ms,
-		.max_bytes = LIST_MAX_BYTES,
+		.max_bytes = call->max_bytes ? call->max_bytes : INSPECT_MAX_BYTES,
 	};
 	call_send_spec(call, &spec);
 	free(bytes);

@@ -37,7 +37,6 @@
 #define IMAGES_LOOK_MS	 ((int64_t)60 * 60 * 1000)
 #define RECORD_MAX_BYTES (4 << 20)
 #define TAIL_LINES	 "20"
-#define LOGS_MAX_BYTES	 (1 << 20)
 
 struct docker_engine;
 struct task;
@@ -67,8 +66,9 @@ struct call {
 	void *arg;
 	const char *text, *id;
 	uint32_t step;
-	json_t *json; /* given back when it ends */
-	bool held;    /* it goes on with something else than an answer */
+	json_t *json;	  /* given back when it ends */
+	bool held;	  /* it goes on with something else than an answer */
+	size_t max_bytes; /* of the answer; 0: INSPECT_MAX_BYTES */
 };
 struct call *call_new(struct docker_engine *engine,
 		      void (*done)(struct call *call, const struct answer *answer));

@@ -229,6 +229,7 @@ static void list(void *arg)
 {
 	struct docker_engine *engine = arg;
 	struct call *call = call_new(engine, got_list);
+	call->max_bytes = LIST_MAX_BYTES;
 	call_send(call, "GET", ASK_DEADLINE_MS, NULL, "/containers/json?all=1&filters=%s",
 		  filters(engine, false, &call->arena));
 }

@@ -29,7 +29,7 @@ struct pull {
 	const char *name; /* what the engine is asked for */
 	enum pull_policy policy;
 	struct waiter *waiters;
-	const char *before; /* the image's id before the pull; NULL: it was not there */
+	json_t *before; /* all images there were before the pull; NULL: not known */
 	bool pulled;
 	char *failure; /* told within the stream */
 	VEC(struct layer) layers;
@@ -40,6 +40,7 @@ static void pull_free(struct pull *pull)
 {
 	free(pull->key);
 	free(pull->failure);
+	json_decref(pull->before);
 	vec_release(&pull->layers);
 	arena_release(&pull->arena);
 	free(pull);
@@ -72,12 +73,26 @@ static void fail(struct pull *pull, const char *why)
 /* --- looking -----------------------------------------------------------------------------------
  */
 
-static void begin_pull(struct call *call, struct pull *pull);
+static void note_images(struct call *call, struct pull *pull);
 
 /* Podman tells only in its own form by which digest an image was pulled. */
 static const char *image_path(const struct docker_engine *engine)
 {
 	return engine->flavor.kind == FLAVOR_PODMAN ? "/libpod/images/%s/json" : "/images/%s/json";
+}
+
+/* Under whatever name. */
+static bool was_there(const struct pull *pull, const char *id)
+{
+	size_t i;
+	json_t *image;
+	json_array_foreach(pull->before, i, image)
+	{
+		const char *known = json_string_value(json_object_get(image, "Id"));
+		if (known && strcmp(known, id) == 0)
+			return true;
+	}
+	return !json_is_array(pull->before);
 }
 
 static void ready(struct pull *pull, const struct image_info *info)
@@ -90,7 +105,7 @@ static void ready(struct pull *pull, const struct image_info *info)
 		.image = image_text(&ref, &pull->arena),
 		.digest = image_is_local(&ref) ? NULL : ref.digest,
 	};
-	if (pull->pulled && (!pull->before || strcmp(pull->before, info->id) != 0))
+	if (pull->pulled && !was_there(pull, info->id))
 		pulled_images_add(pull->engine, info->id, pull->ref.name);
 	finish(pull, &answer);
 }
@@ -119,8 +134,7 @@ static void looked(struct call *call, const struct answer *answer)
 						     : ", and its imagePullPolicy is Never"));
 		return;
 	}
-	pull->before = there ? info.id : NULL;
-	begin_pull(call, pull);
+	note_images(call, pull);
 }
 
 static void look(struct call *call, struct pull *pull)
@@ -264,6 +278,22 @@ static void begin_pull(struct call *call, struct pull *pull)
 	call->done = pull_ended;
 	call_send_spec(call, &spec);
 	tell_progress(pull);
+}
+
+static void got_images(struct call *call, const struct answer *answer)
+{
+	struct pull *pull = call->arg;
+	if (answer->ok)
+		pull->before = json_loadb(answer->body, answer->len, 0, NULL);
+	begin_pull(call, pull);
+}
+
+/* What is there already is somebody else's, and not to be removed by us. */
+static void note_images(struct call *call, struct pull *pull)
+{
+	call->done = got_images;
+	call->max_bytes = LIST_MAX_BYTES;
+	call_send(call, "GET", ASK_DEADLINE_MS, NULL, "/images/json");
 }
 
 /* --- wanting -----------------------------------------------------------------------------------
