@@ -420,13 +420,21 @@ static void test_registry(void **state)
 		skip();
 	world_init(&w, &engine_docker_ops);
 	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	/* What an earlier run left would be somebody else's. */
+	const char *named = arena_printf(&w.arena, "/images/%s?force=1", image);
+	const char *indexed = arena_printf(&w.arena, "/images/%.*s@%s?force=1",
+					   (int)(strrchr(image, ':') - image), image, index);
+	api_do(&w, "DELETE", named, NULL);
+	api_do(&w, "DELETE", indexed, NULL);
 	world_container(task, 0)->image = image;
 	world_container(task, 0)->image_pull_policy = "Always";
 	struct answer a = world_prepare(&w, task);
 	assert_false(a.ok); /* no credentials yet */
 	assert_memory_equal(a.reason, "CannotPullContainerError: ", 26);
 	world_close(&w);
-	const char *auth = put_file(&w, "auth.json", world_read(&w, getenv("ENGINE_AUTH")), 0644);
+	const char *given = getenv("ENGINE_AUTH");
+	assert_non_null(given);
+	const char *auth = put_file(&w, "auth.json", world_read(&w, given ? given : ""), 0644);
 	w.registry_auth = auth;
 	world_open(&w);
 	a = world_prepare(&w, task);

@@ -34,7 +34,8 @@ static void tar_file(struct buf *out, const char *name, const void *bytes, size_
 	tar_number(head + 124, 12, len);
 	tar_number(head + 136, 12, 0);
 	head[156] = '0';
-	memcpy(head + 257, "ustar\00000", 8);
+	static const char magic[8] = { 'u', 's', 't', 'a', 'r', '\0', '0', '0' };
+	memcpy(head + 257, magic, sizeof(magic));
 	memset(head + 148, ' ', 8);
 	for (size_t i = 0; i < sizeof(head); i++)
 		sum += (unsigned char)head[i];

@@ -48,8 +48,14 @@ static void prepare_free(struct prepare *p)
 
 void prepares_close(struct docker_engine *engine)
 {
-	while (engine->prepares)
-		prepare_free(engine->prepares);
+	struct prepare *p = engine->prepares;
+	while (p) {
+		struct prepare *next = p->next;
+		arena_release(&p->arena);
+		free(p);
+		p = next;
+	}
+	engine->prepares = NULL;
 }
 
 /* --- what comes of it --------------------------------------------------------------------------

@@ -73,7 +73,7 @@ static void fail(struct pull *pull, const char *why)
 /* --- looking -----------------------------------------------------------------------------------
  */
 
-static void note_images(struct call *call, struct pull *pull);
+static void note_images(struct call *call);
 
 /* Podman tells only in its own form by which digest an image was pulled. */
 static const char *image_path(const struct docker_engine *engine)
@@ -134,7 +134,7 @@ static void looked(struct call *call, const struct answer *answer)
 						     : ", and its imagePullPolicy is Never"));
 		return;
 	}
-	note_images(call, pull);
+	note_images(call);
 }
 
 static void look(struct call *call, struct pull *pull)
@@ -289,7 +289,7 @@ static void got_images(struct call *call, const struct answer *answer)
 }
 
 /* What is there already is somebody else's, and not to be removed by us. */
-static void note_images(struct call *call, struct pull *pull)
+static void note_images(struct call *call)
 {
 	call->done = got_images;
 	call->max_bytes = LIST_MAX_BYTES;
