@@ -60,8 +60,7 @@ bench() { # ENGINE
 		ref=$(stat -c %.Y "$T/fleet.git/refs/heads/main" | awk '{ printf "%.1f", $1 * 1000 }')
 		wait_for 60 new_id "s$i"
 		started "$id" | awk -v r="$ref" '{ print $1 - r }' >> "$T/$engine-push"
-		rm "$T"/manifests/s$i*.yaml # the next commit removes it; not measured
-		[ "$i" -gt 1 ] || { app keep; service keep keep; }
+		muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
 		nap 0.5
 		t=$(now_ms)
 		id=$(own_run 2> /dev/null | tail -1)
@@ -74,8 +73,14 @@ bench() { # ENGINE
 
 	# Killed -> running again, against the engine alone, by its API and without a pause: wait for the end of a
 	# killed container (it takes its network and its mounts down first), then create and start another.
+	rm "$T"/manifests/s[0-9]*.yaml
+	app keep
+	service keep keep
+	git -C "$T/manifests" add -A
+	git -C "$T/manifests" commit -qm keep
+	git -C "$T/manifests" push -q origin HEAD:main
 	wait_for 60 new_id keep
-	muster wait --timeout 60s > /dev/null 2>&1
+	muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
 	for i in $(seq "${RUNS:-9}"); do
 		new_id keep
 		old=$id
