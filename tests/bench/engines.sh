@@ -1,0 +1,159 @@
+# The figures that need a container engine, as root: push to started against the engine's own run of the same
+# container, and against Swarm; killed to running again; memory and idle cost with ten containers. Runs of
+# muster and of the engine alternate, so that what else the machine does hits both alike.
+. ../e2e/lib.sh
+HERE=../engines
+row() { printf '%-56s %8s %8s %-4s %s\n' "$@"; }
+quantile() { sort -n | awk -v q="$1" '{ v[NR] = $1 } END { i = int(NR * q + 0.999999); if (i < 1) i = 1; print v[i] }'; }
+figure() { # NAME FILE [LIMIT]
+	row "$1" "$(quantile 0.5 < "$2" | awk '{ printf "%.0f", $1 }')" "$(quantile 0.99 < "$2" | awk '{ printf "%.0f", $1 }')" ms "${3:-}"
+}
+times() { awk -v a="$(quantile 0.5 < "$1")" -v b="$(quantile 0.5 < "$2")" 'BEGIN { printf "%.2f x", a / b }'; }
+now_ms() { awk -v t="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", t * 1000 }'; }
+
+bench() { # ENGINE
+	local engine=$1 socket ns id i
+	W=$T/$engine
+	$HERE/up "$engine" "$W" > /dev/null 2> "$T/why"
+	[ $? = 0 ] || { echo "$engine: skipped: $(sed 's/^engines: //' "$T/why" | head -1)"; return; }
+	socket=$W/$engine.sock
+	$HERE/image "$W" "$engine" localhost/app:1 one > /dev/null
+	api() {
+		local path=$1
+		shift
+		curl -s --max-time 60 --unix-socket "$socket" -H 'Content-Type: application/json' "$@" "http://engine/v1.41$path"
+	}
+	# When a container was started, by the engine's own clock: ms.
+	started() { api "/containers/$1/json" | jq -r .State.StartedAt | xargs -I{} date -d {} +%s.%N | awk '{ printf "%.1f\n", $1 * 1000 }'; }
+	own_run() { # the engine's client, as a person would; prints the id
+		if [ "$engine" = docker ]; then
+			/usr/bin/docker -H "unix://$socket" run -d --memory 32m localhost/app:1 sleep 1000
+		else
+			podman --url "unix://$socket" run -d --memory 32m localhost/app:1 sleep 1000
+		fi
+	}
+	rm -rf "$T/state" "$T/fleet.git" "$T/manifests"
+	new_repository
+	start_musterd
+	start_agent n1 --engine "docker:$socket"
+	app() {
+		printf '%s\n' 'apiVersion: muster/v1' 'kind: TaskDefinition' "metadata: {name: $1}" 'spec:' '  containerDefinitions:' \
+			"  - {name: main, image: 'localhost/app:1', imagePullPolicy: IfNotPresent, memory: 32, stopTimeout: 0, command: [sleep, '1000', ${2:-x}]}" |
+			sed "s/, ${2:-x}\]/]/; s/1000/100${2:-0}/" > "$T/manifests/$1-task.yaml"
+	}
+	by_hand() { # create and start; prints the id
+		local made
+		made=$(api '/containers/create' -X POST -d '{"Image":"localhost/app:1","Cmd":["sleep","1000"],"HostConfig":{"Memory":33554432}}' | jq -r .Id)
+		api "/containers/$made/start" -X POST
+		echo "$made"
+	}
+	ids() { api '/containers/json' | jq -r --arg s "$1" '.[] | select(.Labels["muster.service"] == $s) | .Id'; }
+	new_id() { id=$(ids "$1" | head -1); [ -n "$id" ] && [ "$id" != "${2:-}" ]; }
+
+	for i in $(seq "${RUNS:-9}"); do
+		app "s$i"
+		service "s$i" "s$i"
+		nap 0.5
+		git -C "$T/manifests" add -A
+		git -C "$T/manifests" commit -qm "s$i"
+		git -C "$T/manifests" push -q origin HEAD:main
+		ref=$(stat -c %.Y "$T/fleet.git/refs/heads/main" | awk '{ printf "%.1f", $1 * 1000 }')
+		wait_for 60 new_id "s$i"
+		started "$id" | awk -v r="$ref" '{ print $1 - r }' >> "$T/$engine-push"
+		muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
+		nap 0.5
+		t=$(now_ms)
+		id=$(own_run 2> /dev/null | tail -1)
+		started "$id" | awk -v t="$t" '{ print $1 - t }' >> "$T/$engine-run"
+		api "/containers/$id?force=1" -X DELETE
+	done
+	figure "$engine: its own run, image present -> started" "$T/$engine-run"
+	figure "$engine: push (ref moved) -> started" "$T/$engine-push" "1.15 x its own run"
+	row "  ratio" "$(times "$T/$engine-push" "$T/$engine-run")" '' '' ''
+
+	# Killed -> running again, against the engine alone, by its API and without a pause: wait for the end of a
+	# killed container (it takes its network and its mounts down first), then create and start another.
+	rm "$T"/manifests/s[0-9]*.yaml
+	app keep
+	service keep keep
+	git -C "$T/manifests" add -A
+	git -C "$T/manifests" commit -qm keep
+	git -C "$T/manifests" push -q origin HEAD:main
+	wait_for 60 new_id keep
+	muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
+	for i in $(seq "${RUNS:-9}"); do
+		new_id keep
+		old=$id
+		nap 1
+		api "/containers/$old/kill" -X POST
+		wait_for 60 new_id keep "$old"
+		ended=$(api "/containers/$old/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
+		started "$id" | awk -v e="$ended" '{ print $1 - e * 1000 }' >> "$T/$engine-killed"
+		app keep "$i" # a new series: no back-off
+		git -C "$T/manifests" add -A
+		git -C "$T/manifests" commit -qm "keep $i"
+		git -C "$T/manifests" push -q origin HEAD:main
+		muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
+		old=$(by_hand)
+		(
+			nap 0.2
+			api "/containers/$old/kill" -X POST
+		) &
+		api "/containers/$old/wait" -X POST > /dev/null
+		id=$(by_hand)
+		ended=$(api "/containers/$old/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
+		started "$id" | awk -v e="$ended" '{ print $1 - e * 1000 }' >> "$T/$engine-start"
+		wait
+		api "/containers/$old?force=1" -X DELETE
+		api "/containers/$id?force=1" -X DELETE
+	done
+	figure "$engine: killed -> the next one by hand" "$T/$engine-start"
+	figure "$engine: killed -> running again" "$T/$engine-killed" "1.15 x by hand"
+	row "  ratio" "$(times "$T/$engine-killed" "$T/$engine-start")" '' '' ''
+
+	for i in 0 1 2 3 4 5 6 7 8; do app "m$i"; service "m$i" "m$i"; done
+	git -C "$T/manifests" add -A
+	git -C "$T/manifests" commit -qm ten
+	git -C "$T/manifests" push -q origin HEAD:main
+	muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 120s > /dev/null 2>&1
+	pid=$(agent_pid n1)
+	row "$engine: memory (PSS), agent with $(api '/containers/json' | jq '[.[] | select(.Labels["muster.task"])] | length') containers" \
+		"$(awk '/^Pss:/ { printf "%.1f", $2 / 1024 }' "/proc/$pid/smaps_rollup")" '' MiB 12
+	nap 5
+	switches() { awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$pid/task"/*/status; }
+	ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
+	a=$(switches) c=$(ticks)
+	nap 30
+	row "$engine: idle agent, CPU, wake-ups a second" \
+		"$(awk -v a="$c" -v b="$(ticks)" 'BEGIN { printf "%.2f", (b - a) / 30 }')" "$(awk -v a="$a" -v b="$(switches)" 'BEGIN { printf "%.2f", (b - a) / 30 }')" '%' ''
+	kill -9 "$(agent_pid n1)" "$MUSTERD"
+
+	[ "$engine" = docker ] || { $HERE/down "$W" > /dev/null 2>&1; return; }
+	api /swarm/init -X POST -d '{"ListenAddr":"127.0.0.1:2377","AdvertiseAddr":"127.0.0.1"}' > /dev/null
+	for i in 1 2 3; do
+		t=$(now_ms)
+		/usr/bin/docker -H "unix://$socket" service create -q --detach --no-resolve-image --mode global --name "g$i" --limit-memory 32m \
+			localhost/app:1 sleep 1000 > /dev/null 2>&1
+		swarm_id() { id=$(api '/containers/json' | jq -r --arg s "g$i" '.[] | select(.Labels["com.docker.swarm.service.name"] == $s) | .Id' | head -1); [ -n "$id" ] && [ "$id" != "${1:-}" ]; }
+		wait_for 60 swarm_id
+		started "$id" | awk -v t="$t" '{ print $1 - t }' >> "$T/swarm"
+	done
+	old=$id
+	api "/containers/$old/kill" -X POST
+	wait_for 60 swarm_id "$old"
+	ended=$(api "/containers/$old/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
+	started "$id" | awk -v e="$ended" '{ print $1 - e * 1000 }' > "$T/swarm-killed"
+	figure "docker: service create --mode global -> started" "$T/swarm"
+	row "  muster against it" "$(times "$T/docker-push" "$T/swarm")" '' '' 'less than 0.50 x'
+	figure "docker: Swarm, killed -> running again" "$T/swarm-killed"
+	$HERE/down "$W" > /dev/null 2>&1
+}
+finish() {
+	for e in podman docker; do [ ! -e "$T/$e/cgroups" ] || $HERE/down "$T/$e" > /dev/null 2>&1; done
+	cleanup
+}
+trap finish EXIT
+[ "$(id -u)" = 0 ] || { echo 'container engines: skipped: needs root'; exit 0; }
+row 'container engines' median p99 unit 'at most'
+bench podman
+bench docker
