@@ -289,6 +289,8 @@ static void containers(struct describe *d, const json_t *list)
 			{ NULL, NULL },
 		};
 		const char *ports = container_ports(&d->cli->arena, item);
+		if (!text_at(item, "image") && !text_at(item, "runtimeId") && !*ports)
+			continue;
 		buf_addf(&d->out, "\nContainer %s\n", text_at(item, "name"));
 		fields(d, item, rows);
 		field(d, "Ports:", *ports ? ports : NULL);
@@ -314,7 +316,8 @@ static void print_task(struct describe *d, const struct doc *node, const json_t 
 		{ NULL, NULL },
 	};
 	const char *tail = text_at(task, "stderrTail");
-	field(d, "Task:", last_part(text_at(task, "taskArn")));
+	const char *id = last_part(text_at(task, "taskArn"));
+	field(d, "Task:", id && *id ? id : "none yet");
 	field(d, "Group:", text_at(task, "group"));
 	field(d, "Node:", node->name);
 	field(d, "Cluster:", node->cluster);
@@ -357,8 +360,8 @@ static bool describe_task(struct describe *d, const char *id)
 			}
 		}
 	}
-	return found || complain("no task of a service '%s', nor one with an id that begins so",
-				 id);
+	return found ||
+	       complain("no task of a service '%s', nor one with an id that begins so", id);
 }
 
 static const struct {
