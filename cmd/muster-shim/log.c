@@ -1,6 +1,8 @@
-/* The output of a container: pipes -> a bounded, rotated file. Never makes the task wait for disk
- * space: what the file does not take is counted and gone. */
+/* The output of a container: pipes -> a bounded, rotated file, and marks beside it. Never makes the
+ * task wait for disk space: what the file does not take is counted and gone. */
 #include "shim.h"
+
+#include "tasklog/marks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,15 +11,106 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CURRENT "current"
 #define PUMPS                                                                                      \
 	8 /* chunks taken at a time, so that a loud container leaves the others their turn         \
 	   */
 
+static int open_file(const struct log_file *log, const char *name, int64_t *size)
+{
+	struct stat st;
+	int fd = openat(log->dir_fd, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+			0640);
+	*size = fd >= 0 && fstat(fd, &st) == 0 ? st.st_size : 0;
+	return fd;
+}
+
+static void open_current(struct log_file *log)
+{
+	if (log->dir_fd < 0)
+		return;
+	log->fd = open_file(log, TASKLOG_CURRENT, &log->size);
+	log->marks_fd = open_file(log, TASKLOG_MARKS, &log->marks_size);
+	log->marked = log->torn = false;
+}
+
+/* From here on it is ours, or at its end no longer: see tasklog/marks.h. */
+static void mark(struct log_file *log, bool end)
+{
+	char line[160] = "";
+	struct stat st;
+	if (log->torn) /* readers pass over what it was to be */
+		text_add(line, sizeof(line), "\n");
+	if (log->fd < 0 || log->marks_fd < 0 || fstat(log->fd, &st) < 0)
+		return;
+	int64_t now_ms = unix_ms();
+	const uint64_t numbers[] = { (uint64_t)st.st_ino, (uint64_t)st.st_size, (uint64_t)now_ms };
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		text_add_number(line, sizeof(line), numbers[i]);
+		text_add(line, sizeof(line), " ");
+	}
+	text_add(line, sizeof(line), log->task);
+	text_add(line, sizeof(line), end ? " " TASKLOG_END "\n" : "\n");
+	ssize_t n = write(log->marks_fd, line, strlen(line));
+	log->marks_size += n > 0 ? n : 0;
+	log->torn = n > 0 ? n < (ssize_t)strlen(line) : log->torn;
+	if (n < (ssize_t)strlen(line))
+		return;
+	log->size = log->marked_at = st.st_size;
+	log->marked_ms = now_ms;
+	log->marked = true;
+}
+
+static bool mark_due(const struct log_file *log, size_t len)
+{
+	struct stat st;
+	int64_t passed_ms = unix_ms() - log->marked_ms;
+	if (!log->marked || passed_ms < 0 || passed_ms >= MARK_LATEST_MS)
+		return true;
+	if (passed_ms >= MARK_MS && log->size + (int64_t)len - log->marked_at >= MARK_BYTES)
+		return true;
+	/* Another task of the service appends, too: while an update starts before it stops. */
+	return fstat(log->fd, &st) == 0 && st.st_size != log->size;
+}
+
+/* NAME.1 -> NAME.2, ..., NAME -> NAME.1; the oldest goes. name: at most NAME_BYTES. */
+#define NAME_BYTES 16
+static void shift(const struct log_file *log, const char *name)
+{
+	char from[NAME_BYTES + 3] = "", to[NAME_BYTES + 3] = "";
+	size_t digit = strlen(name) + 1;
+	text_add(from, sizeof(from), name);
+	text_add(from, sizeof(from), ".0");
+	memcpy(to, from, sizeof(to));
+	int last = log->files < 2		    ? 0
+		   : log->files > TASKLOG_FILES_MAX ? TASKLOG_FILES_MAX - 1
+						    : log->files - 1;
+	for (int i = last; i > 1; i--) {
+		from[digit] = (char)('0' + i - 1);
+		to[digit] = (char)('0' + i);
+		renameat(log->dir_fd, from, log->dir_fd, to);
+	}
+	to[digit] = '1';
+	if (last)
+		renameat(log->dir_fd, name, log->dir_fd, to);
+	else
+		unlinkat(log->dir_fd, name, 0);
+}
+
+static void rotate(struct log_file *log)
+{
+	close(log->fd);
+	if (log->marks_fd >= 0)
+		close(log->marks_fd);
+	log->fd = log->marks_fd = -1;
+	shift(log, TASKLOG_CURRENT);
+	shift(log, TASKLOG_MARKS);
+	open_current(log);
+}
+
 void log_open(struct log_file *log, const struct record_reader *keys)
 {
 	struct record_reader r = *keys;
-	log->dir_fd = log->fd = -1;
+	log->dir_fd = log->fd = log->marks_fd = -1;
 	log->max_bytes = 10 << 20;
 	log->files = 3;
 	for (const char *entry, *value; (entry = record_next(&r));) {
@@ -28,37 +121,11 @@ void log_open(struct log_file *log, const struct record_reader *keys)
 		else if ((value = record_value(entry, "log_files")))
 			log->files = (int)record_int(value);
 	}
-}
-
-static void open_current(struct log_file *log)
-{
-	struct stat st;
-	if (log->dir_fd < 0)
-		return;
-	log->fd = openat(log->dir_fd, CURRENT,
-			 O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (log->fd >= 0)
-		log->size = fstat(log->fd, &st) == 0 ? st.st_size : 0;
-}
-
-/* current.1 -> current.2, ..., current -> current.1; the oldest goes. */
-static void rotate(struct log_file *log)
-{
-	char from[] = CURRENT ".0", to[] = CURRENT ".0";
-	size_t digit = sizeof(from) - 2;
-	close(log->fd);
-	log->fd = -1;
-	int last = log->files < 2 ? 0 : log->files > 10 ? 9 : log->files - 1;
-	for (int i = last; i > 1; i--) {
-		from[digit] = (char)('0' + i - 1);
-		to[digit] = (char)('0' + i);
-		renameat(log->dir_fd, from, log->dir_fd, to);
-	}
-	if (last)
-		renameat(log->dir_fd, CURRENT, log->dir_fd, CURRENT ".1");
-	else
-		unlinkat(log->dir_fd, CURRENT, 0);
 	open_current(log);
+	/* One that says nothing, and is started again and again, leaves marks all the same. */
+	if (log->fd >= 0 && log->size + log->marks_size > log->max_bytes)
+		rotate(log);
+	mark(log, false);
 }
 
 /* Returns how many bytes the file took. */
@@ -95,13 +162,22 @@ void log_append(struct log_file *log, const char *bytes, size_t len)
 {
 	if (log->fd < 0)
 		open_current(log);
-	if (log->fd >= 0 && log->size > 0 && log->size + (int64_t)len > log->max_bytes)
+	if (log->fd >= 0 && log->size > 0 &&
+	    log->size + log->marks_size + (int64_t)len > log->max_bytes)
 		rotate(log);
+	if (log->fd >= 0 && mark_due(log, len))
+		mark(log, false);
 	size_t done = 0;
 	if (!log->dropped_unsaid || tell_dropped(log))
 		done = put(log, bytes, len);
 	log->dropped += len - done;
 	log->dropped_unsaid += len - done;
+}
+
+void log_end(struct log_file *log)
+{
+	if (log->marked)
+		mark(log, true);
 }
 
 static void tail_add(struct container *c, const char *bytes, size_t len)

@@ -245,6 +245,7 @@ static void finish(void)
 			log_pump(c, &c->out_fd);
 			log_pump(c, &c->err_fd);
 		}
+		log_end(&c->log);
 		tell_out_of_memory(c);
 	}
 	cgroup_remove(&shim);

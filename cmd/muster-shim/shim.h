@@ -31,8 +31,12 @@
 enum container_state { CONTAINER_WAITING, CONTAINER_RUNNING, CONTAINER_EXITED };
 
 struct log_file {
-	int dir_fd, fd; /* -1: none */
-	int64_t size, max_bytes;
+	const char *task;	  /* its id, for marks */
+	int dir_fd, fd, marks_fd; /* -1: none */
+	int64_t size, max_bytes;  /* size: of the file; max_bytes: of it and its marks */
+	int64_t marks_size;
+	int64_t marked_at, marked_ms; /* where the last mark is, and when it was made */
+	bool marked, torn;	      /* there is one in this file; the last one is cut */
 	int files;
 	uint64_t dropped;	 /* bytes that the file did not take */
 	uint64_t dropped_unsaid; /* of those, not yet told in the file */
@@ -93,6 +97,8 @@ void log_open(struct log_file *log, const struct record_reader *keys);
 /* Take what the pipe has now; closes it at its end. */
 void log_pump(struct container *c, int *fd);
 void log_append(struct log_file *log, const char *bytes, size_t len);
+/* Nothing more comes. */
+void log_end(struct log_file *log);
 /* The last bytes of stderr as valid UTF-8 without NUL. Returns the length. */
 size_t log_tail(const struct container *c, char out[STDERR_TAIL_MAX]);
 

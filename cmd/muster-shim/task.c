@@ -10,7 +10,8 @@ static struct container *add_container(struct shim *shim, const char *name)
 	struct container *c = &shim->containers[shim->count++];
 	c->name = name;
 	c->essential = true;
-	c->out_fd = c->err_fd = c->log.fd = c->log.dir_fd = -1;
+	c->out_fd = c->err_fd = c->log.fd = c->log.marks_fd = c->log.dir_fd = -1;
+	c->log.task = shim->id;
 	return c;
 }
 

@@ -175,9 +175,89 @@ CELL(task_ready_cell)
 								    : "no";
 }
 
-CELL(task_pid_cell)
+#define SHORT_ID_LEN 12 /* digits of an engine's id and of a digest, as docker shows them */
+
+static const char *whole(struct arena *arena UNUSED, const char *text)
 {
-	return text_at(json_array_get(json_object_get(row->json, "containers"), 0), "runtimeId");
+	return text;
+}
+
+static const char *short_id(struct arena *arena, const char *id)
+{
+	return id ? arena_strndup(arena, id, strnlen(id, SHORT_ID_LEN)) : NULL;
+}
+
+static const char *short_digest(struct arena *arena, const char *digest)
+{
+	const char *colon = digest ? strchr(digest, ':') : NULL;
+	return short_id(arena, colon ? colon + 1 : digest);
+}
+
+/* A member of each of its containers; NULL: none has it. */
+static const char *of_containers(struct arena *arena, const json_t *task, const char *key,
+				 const char *(*shown)(struct arena *arena, const char *text))
+{
+	struct buf text = { 0 };
+	size_t i;
+	json_t *container;
+	json_array_foreach(json_object_get(task, "containers"), i, container)
+	{
+		const char *value = shown(arena, text_at(container, key));
+		if (value)
+			buf_addf(&text, "%s%s", text.len ? "," : "", value);
+	}
+	const char *copy = text.len ? arena_strdup(arena, text.data) : NULL;
+	buf_release(&text);
+	return copy;
+}
+
+CELL(task_runtime_cell)
+{
+	return of_containers(arena, row->json, "runtimeId", short_id);
+}
+
+CELL(task_image_cell)
+{
+	return of_containers(arena, row->json, "image", whole);
+}
+
+CELL(task_digest_cell)
+{
+	return of_containers(arena, row->json, "imageDigest", short_digest);
+}
+
+const char *container_ports(struct arena *arena, const json_t *container)
+{
+	struct buf text = { 0 };
+	size_t i;
+	json_t *binding;
+	json_array_foreach(json_object_get(container, "networkBindings"), i, binding)
+	{
+		const char *ip = text_at(binding, "bindIP"), *to = text_at(binding, "protocol");
+		bool v6 = ip && strchr(ip, ':');
+		buf_addf(&text, "%s%s%s%s%s%s->%s/%s", text.len ? "," : "", v6 ? "[" : "",
+			 ip ? ip : "", v6 ? "]" : "", ip ? ":" : "",
+			 count_at(arena, binding, "hostPort"),
+			 count_at(arena, binding, "containerPort"), to ? to : "tcp");
+	}
+	const char *copy = arena_strdup(arena, buf_str(&text));
+	buf_release(&text);
+	return copy;
+}
+
+CELL(task_ports_cell)
+{
+	struct buf text = { 0 };
+	size_t i;
+	json_t *container;
+	json_array_foreach(json_object_get(row->json, "containers"), i, container)
+	{
+		const char *ports = container_ports(arena, container);
+		buf_addf(&text, "%s%s", text.len && *ports ? "," : "", ports);
+	}
+	const char *copy = text.len ? arena_strdup(arena, text.data) : NULL;
+	buf_release(&text);
+	return copy;
 }
 
 /* Of the essential container that ended first there is no mark: the first that failed speaks. */
@@ -217,7 +297,10 @@ const struct column task_columns[] = {
 	{ .header = "HEALTH", .cell = health_cell, .wide = true },
 	{ .header = "REVISION", .cell = task_revision_cell },
 	{ .header = "RESTARTS", .cell = restarts_cell },
-	{ .header = "PID", .cell = task_pid_cell, .wide = true },
+	{ .header = "IMAGE", .cell = task_image_cell, .wide = true },
+	{ .header = "DIGEST", .cell = task_digest_cell, .wide = true },
+	{ .header = "PORTS", .cell = task_ports_cell, .wide = true },
+	{ .header = "RUNTIME-ID", .cell = task_runtime_cell, .wide = true },
 	{ .header = "STOPPED", .cell = stopped_at_cell, .wide = true },
 	{ .header = "EXIT", .cell = task_exit_cell },
 	{ .header = "REASON", .cell = task_reason_cell },

@@ -206,6 +206,8 @@ static void describe_service(struct describe *d, const struct doc *doc)
 	static const char *const deployment_keys[] = {
 		"id", "status", "taskDefinition", "runningCount", "failedTasks", "rolloutState"
 	};
+	static const char *const image_headers[] = { "CONTAINER", "IMAGE", "DIGEST" };
+	static const char *const image_keys[] = { "containerName", "image", "imageDigest" };
 	static const char *const lag_headers[] = { "NODE", "REASON", "STATUS", "RESTARTS",
 						   "MESSAGE" };
 	static const char *const lag_keys[] = { "node", "reason", "lastStatus", "restarts",
@@ -221,6 +223,10 @@ static void describe_service(struct describe *d, const struct doc *doc)
 	conditions(d, doc->json);
 	list_table(d, "Deployments", json_object_get(doc->json, "deployments"), deployment_headers,
 		   deployment_keys, ARRAY_LEN(deployment_headers), SIZE_MAX);
+	list_table(d, "Images",
+		   json_object_get(json_array_get(json_object_get(doc->json, "deployments"), 0),
+				   "containerImages"),
+		   image_headers, image_keys, ARRAY_LEN(image_headers), SIZE_MAX);
 	list_table(d, "Not converged", json_object_get(doc->json, "notConverged"), lag_headers,
 		   lag_keys, ARRAY_LEN(lag_headers), SIZE_MAX);
 	stopped_of_service(d, doc);
@@ -264,6 +270,33 @@ static void describe_taskdef(struct describe *d, const struct doc *doc)
 		   ARRAY_LEN(headers), SIZE_MAX);
 }
 
+static void containers(struct describe *d, const json_t *list)
+{
+	static const char *const state_headers[] = { "CONTAINER", "STATUS", "HEALTH",
+						     "RESTARTS",  "EXIT",   "REASON" };
+	static const char *const state_keys[] = { "name",	  "lastStatus", "healthStatus",
+						  "restartCount", "exitCode",	"reason" };
+	size_t i;
+	json_t *item;
+	list_table(d, "Containers", list, state_headers, state_keys, ARRAY_LEN(state_headers),
+		   SIZE_MAX);
+	json_array_foreach(list, i, item)
+	{
+		static const char *const rows[][2] = {
+			{ "Image:", "image" },
+			{ "Image digest:", "imageDigest" },
+			{ "Runtime id:", "runtimeId" },
+			{ NULL, NULL },
+		};
+		const char *ports = container_ports(&d->cli->arena, item);
+		if (!text_at(item, "image") && !text_at(item, "runtimeId") && !*ports)
+			continue;
+		buf_addf(&d->out, "\nContainer %s\n", text_at(item, "name"));
+		fields(d, item, rows);
+		field(d, "Ports:", *ports ? ports : NULL);
+	}
+}
+
 static void print_task(struct describe *d, const struct doc *node, const json_t *task)
 {
 	static const char *const rows[][2] = {
@@ -282,25 +315,30 @@ static void print_task(struct describe *d, const struct doc *node, const json_t 
 		{ "Log bytes dropped:", "logBytesDropped" },
 		{ NULL, NULL },
 	};
-	static const char *const headers[] = { "CONTAINER", "STATUS", "PID", "EXIT", "REASON" };
-	static const char *const keys[] = { "name", "lastStatus", "runtimeId", "exitCode",
-					    "reason" };
 	const char *tail = text_at(task, "stderrTail");
-	field(d, "Task:", last_part(text_at(task, "taskArn")));
+	const char *id = last_part(text_at(task, "taskArn"));
+	field(d, "Task:", id && *id ? id : "none yet");
 	field(d, "Group:", text_at(task, "group"));
 	field(d, "Node:", node->name);
 	field(d, "Cluster:", node->cluster);
 	field(d, "Task definition:", last_part(text_at(task, "taskDefinitionArn")));
 	fields(d, task, rows);
-	list_table(d, "Containers", json_object_get(task, "containers"), headers, keys,
-		   ARRAY_LEN(headers), SIZE_MAX);
+	containers(d, json_object_get(task, "containers"));
 	if (tail && *tail) {
 		section(d, "Last lines of stderr");
 		add_tail(d, tail, SIZE_MAX, "");
 	}
 }
 
-/* By the beginning of its id, running or stopped. */
+/* By the beginning of its id, running or stopped; or what there is of a service, also a task that
+ * is being prepared and has no id yet. */
+static bool is_task(const json_t *task, const char *name, bool stopped)
+{
+	const char *id = last_part(text_at(task, "taskArn")), *service = task_service(task);
+	return (id && strncmp(id, name, strlen(name)) == 0) ||
+	       (!stopped && service && strcmp(service, name) == 0);
+}
+
 static bool describe_task(struct describe *d, const char *id)
 {
 	static const char *const lists[] = { "tasks", "stoppedTasks" };
@@ -313,8 +351,7 @@ static bool describe_task(struct describe *d, const char *id)
 			json_t *task;
 			json_array_foreach(json_object_get(node->json, lists[l]), i, task)
 			{
-				const char *own = last_part(text_at(task, "taskArn"));
-				if (!own || strncmp(own, id, strlen(id)) != 0)
+				if (!is_task(task, id, l == 1))
 					continue;
 				if (found)
 					buf_addc(&d->out, '\n');
@@ -323,7 +360,8 @@ static bool describe_task(struct describe *d, const char *id)
 			}
 		}
 	}
-	return found || complain("no task with an id that begins with '%s'", id);
+	return found ||
+	       complain("no task of a service '%s', nor one with an id that begins so", id);
 }
 
 static const struct {

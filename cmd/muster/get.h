@@ -31,6 +31,9 @@ const char *task_service(const json_t *task); /* NULL: of none */
 #define STOPPED_SHOWN 10
 bool task_recent(const struct rows *rows, size_t i);
 
+/* "0.0.0.0:8080->80/tcp", as `docker ps` has it, of one of a task's containers[]; "": none. */
+const char *container_ports(struct arena *arena, const json_t *container);
+
 struct column {
 	const char *header; /* NULL ends a table of columns */
 	const char *(*cell)(struct arena *arena, const struct row *row);

@@ -1,214 +1,292 @@
-/* muster logs: what tasks of this machine's agents print, from STATE/agents/NODE/logs. */
-#include "muster.h"
+/* muster logs: what tasks of this machine's agents print, of both engines. */
+#include "logs.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fs/fs.h"
 #include "get.h"
 
-#define CURRENT "current"
-#define CHUNK	65536
-
 static struct {
-	bool follow;
+	bool follow, previous;
+	const char *container, *since, *tail;
 } options;
 static const struct flag flags[] = {
 	{ "follow", FLAG_BOOL, 'f', .help = "go on with what is printed from now on",
 	  .offset = offsetof(typeof(options), follow) },
+	{ "previous", FLAG_BOOL, 'p', .help = "of the task before the present one",
+	  .offset = offsetof(typeof(options), previous) },
+	{ "container", FLAG_STRING, 'c', "NAME", "only this container of the task",
+	  .offset = offsetof(typeof(options), container) },
+	{ "since", FLAG_STRING, .value = "DURATION|TIME",
+	  .help = "not what is older: 10m, 2026-11-23T21:45:25Z",
+	  .offset = offsetof(typeof(options), since) },
+	{ "tail", FLAG_STRING, .value = "N", .help = "only the last N lines of each container",
+	  .offset = offsetof(typeof(options), tail) },
 };
 
-/* One container's log that is printed. */
-struct stream {
-	const char *dir, *label; /* label "NODE/CONTAINER" where there are several */
-	int fd, watch;
-	bool mid_line;
-};
-struct streams {
-	VEC(struct stream) items;
-};
+/* --- what is wanted ----------------------------------------------------------------------------
+ */
 
-static void add_containers(struct cli *cli, const char *node, const char *dir, struct streams *out)
+bool logs_wants(const struct logs *logs, const char *cluster, const char *service, const char *task)
 {
-	const char **names;
-	size_t count;
-	struct err err;
-	if (!fs_list(dir, &cli->arena, &names, &count, &err))
-		return;
-	for (size_t i = 0; i < count; i++)
-		*vec_push(&out->items) =
-			(struct stream){ .dir = fs_join(&cli->arena, dir, names[i]),
-					 .label = fs_join(&cli->arena, node, names[i]),
-					 .fd = -1,
-					 .watch = -1 };
-}
-
-struct wanted {
-	const char *cluster, *service; /* cluster NULL: any */
-};
-
-/* As engine_log_dir() names them: SERVICE in the cluster "default", else CLUSTER~SERVICE. */
-static bool is_wanted(const struct wanted *w, const char *dir)
-{
-	const char *mark = strchr(dir, '~'), *service = mark ? mark + 1 : dir;
-	const char *cluster = mark ? dir : DEFAULT_CLUSTER;
-	size_t len = mark ? (size_t)(mark - dir) : strlen(DEFAULT_CLUSTER);
-	return strcmp(service, w->service) == 0 &&
-	       (!w->cluster ||
-		(strlen(w->cluster) == len && memcmp(w->cluster, cluster, len) == 0));
-}
-
-/* The service of a task whose id begins so, from the agents' own status. */
-static bool find_task(struct cli *cli, const char *id, struct wanted *out)
-{
-	struct status status;
-	struct rows rows = { 0 };
-	bool found = strlen(id) >= TASK_ID_SHOWN && status_open(cli, &status);
-	if (!found)
+	if (logs->cluster && strcmp(logs->cluster, cluster) != 0)
 		return false;
-	found = tasks_collect(&status, id, NULL, TASKS_PRESENT | TASKS_STOPPED, &rows) &&
-		rows.items.len > 0;
-	if (found) {
-		const struct row *row = &rows.items.items[0];
-		const char *service = task_service(row->json);
-		out->cluster = arena_strdup(&cli->arena, row->cluster);
-		out->service = arena_strdup(&cli->arena, service ? service : "");
-	}
-	vec_release(&rows.items);
-	status_release(&status);
-	return found;
+	if (!logs->by_task)
+		return strcmp(service, logs->name) == 0;
+	return task && strncmp(task, logs->name, strlen(logs->name)) == 0;
 }
 
-static void find_streams(struct cli *cli, const struct wanted *wanted, struct streams *out)
+const char *logs_choose(const struct logs *logs, struct tasklog_tasks *tasks)
 {
-	const char *agents = fs_join(&cli->arena, cli->state, "agents"), **nodes, **services;
-	size_t count, service_count;
-	struct err err;
-	if (!fs_list(agents, &cli->arena, &nodes, &count, &err))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		const char *logs = arena_printf(&cli->arena, "%s/%s/logs", agents, nodes[i]);
-		if (!fs_list(logs, &cli->arena, &services, &service_count, &err))
-			continue;
-		for (size_t s = 0; s < service_count; s++)
-			if (is_wanted(wanted, services[s]))
-				add_containers(cli, nodes[i],
-					       fs_join(&cli->arena, logs, services[s]), out);
-	}
+	size_t i = 0;
+	tasklog_tasks_sort(tasks);
+	while (logs->by_task && i < tasks->items.len &&
+	       strncmp(tasks->items.items[i].task, logs->name, strlen(logs->name)) != 0)
+		i++;
+	i += logs->previous; /* of a service */
+	return i < tasks->items.len ? tasks->items.items[i].task : NULL;
 }
 
 /* --- printing ----------------------------------------------------------------------------------
  */
 
-static void print_bytes(struct stream *s, bool labelled, const char *bytes, size_t len)
+/* By the container's name; by the node's, too, when there are several. */
+static void set_labels(struct logs *logs)
 {
-	while (labelled && len > 0) {
-		const char *end = memchr(bytes, '\n', len);
-		size_t n = end ? (size_t)(end - bytes) + 1 : len;
-		if (!s->mid_line)
-			printf("%s: ", s->label);
-		fwrite(bytes, 1, n, stdout);
-		s->mid_line = !end;
-		bytes += n;
-		len -= n;
+	bool one_node = true;
+	for (size_t i = 1; i < logs->outputs.len; i++)
+		one_node = one_node &&
+			   strcmp(logs->outputs.items[0]->node, logs->outputs.items[i]->node) == 0;
+	for (size_t i = 0; logs->outputs.len > 1 && i < logs->outputs.len; i++) {
+		struct logs_output *o = logs->outputs.items[i];
+		o->lines.label =
+			one_node ? o->container : fs_join(&logs->cli->arena, o->node, o->container);
 	}
-	if (!labelled)
-		fwrite(bytes, 1, len, stdout);
 }
 
-static void print_rest(struct stream *s, bool labelled)
+struct logs_output *logs_output(struct logs *logs, const char *node, const char *container)
 {
-	static char chunk[CHUNK];
-	ssize_t n;
-	while (s->fd >= 0 && (n = read(s->fd, chunk, sizeof(chunk))) > 0)
-		print_bytes(s, labelled, chunk, (size_t)n);
+	for (size_t i = 0; i < logs->outputs.len; i++) {
+		struct logs_output *o = logs->outputs.items[i];
+		if (strcmp(o->node, node) == 0 && strcmp(o->container, container) == 0)
+			return o;
+	}
+	struct logs_output *o = xcalloc(1, sizeof(*o));
+	o->node = arena_strdup(&logs->cli->arena, node);
+	o->container = arena_strdup(&logs->cli->arena, container);
+	*vec_push(&logs->outputs) = o;
+	set_labels(logs);
+	return o;
 }
 
-static void open_current(struct cli *cli, struct stream *s)
+static void print(struct buf *out)
 {
-	s->fd = open(fs_join(&cli->arena, s->dir, CURRENT), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-}
-
-/* Is the open file no longer the one called `current`? */
-static bool was_rotated(const struct stream *s)
-{
-	struct arena scratch;
-	struct stat here, there;
-	arena_init(&scratch);
-	bool same = s->fd >= 0 && fstat(s->fd, &here) == 0 &&
-		    stat(fs_join(&scratch, s->dir, CURRENT), &there) == 0 &&
-		    here.st_ino == there.st_ino && here.st_dev == there.st_dev;
-	arena_release(&scratch);
-	return !same;
-}
-
-static void look(struct cli *cli, struct stream *s, bool labelled)
-{
-	print_rest(s, labelled);
-	if (!was_rotated(s))
-		return;
-	print_rest(s, labelled); /* what came between reading and rotating */
-	if (s->fd >= 0)
-		close(s->fd);
-	open_current(cli, s);
-	print_rest(s, labelled);
-}
-
-static int follow(struct cli *cli, struct streams *streams, bool labelled)
-{
-	_Alignas(struct inotify_event) char events[16384];
-	int fd = inotify_init1(IN_CLOEXEC);
-	if (fd < 0)
-		return say_error(EXIT_SYSTEM, "inotify: %s", strerror(errno));
-	for (size_t i = 0; i < streams->items.len; i++)
-		inotify_add_watch(fd, streams->items.items[i].dir,
-				  IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-	for (;;) { /* until a signal ends us */
-		for (size_t i = 0; i < streams->items.len; i++)
-			look(cli, &streams->items.items[i], labelled);
+	fwrite(buf_str(out), 1, out->len, stdout);
+	if (options.follow)
 		fflush(stdout);
-		if (read(fd, events, sizeof(events)) <= 0 && errno != EINTR)
-			break;
+	buf_release(out);
+}
+
+void logs_print(struct logs_output *output, const void *bytes, size_t len)
+{
+	struct buf out = { 0 };
+	tasklog_lines_add(&output->lines, bytes, len, &out);
+	print(&out);
+}
+
+void logs_print_end(struct logs_output *output)
+{
+	struct buf out = { 0 };
+	tasklog_lines_end(&output->lines, &out);
+	print(&out);
+}
+
+void logs_followed(struct logs *logs)
+{
+	if (--logs->following == 0)
+		loop_stop(logs->loop);
+}
+
+/* --- finding -----------------------------------------------------------------------------------
+ */
+
+void logs_found(struct logs *logs, const char *service)
+{
+	if (!logs->service)
+		logs->service = service;
+	else if (strcmp(logs->service, service) != 0)
+		logs->other = service;
+}
+
+/* What an engine has goes before files: these stay when a service's tasks become containers. */
+static bool find(struct logs *logs)
+{
+	for (size_t i = 0; i < logs->nodes.len; i++) {
+		const struct logs_node *node = &logs->nodes.items[i];
+		if (!node->engine || !logs_engine_select(node->engine))
+			logs_files_find(logs, node->name);
 	}
-	close(fd);
-	return say_error(EXIT_SYSTEM, "inotify: %s", strerror(errno));
+	return logs->service != NULL;
+}
+
+/* No daemon of muster is asked, but the container engine is, which is none of ours. */
+static void open_nodes(struct logs *logs)
+{
+	const char *agents = fs_join(&logs->cli->arena, logs->cli->state, "agents"), **names;
+	size_t count;
+	if (!fs_list(agents, &logs->cli->arena, &names, &count, NULL))
+		return;
+	for (size_t i = 0; i < count; i++)
+		*vec_push(&logs->nodes) =
+			(struct logs_node){ names[i], logs_engine_open(logs, names[i]) };
+}
+
+/* Of an engine that did not answer there may be more than what was found. */
+static void tell_of_engines(const struct logs *logs, bool found)
+{
+	for (size_t i = 0; i < logs->nodes.len; i++) {
+		const struct logs_engine *engine = logs->nodes.items[i].engine;
+		const char *why = engine ? logs_engine_why(engine) : NULL;
+		if (why && found)
+			warn("containers of node %s are not shown: %s", logs->nodes.items[i].name,
+			     why);
+		else if (why)
+			complain("containers of node %s: %s", logs->nodes.items[i].name, why);
+	}
+}
+
+/* An exit code; EXIT_DONE: found. */
+static int find_all(struct logs *logs)
+{
+	open_nodes(logs);
+	if (!find(logs) && strlen(logs->name) >= TASK_ID_SHOWN) {
+		logs->by_task = true;
+		find(logs);
+	}
+	tell_of_engines(logs, logs->service);
+	if (logs->service && logs->by_task && logs->previous)
+		return say_error(EXIT_USAGE, "--previous is for a service; '%s' is one task",
+				 logs->name);
+	if (logs->other)
+		return say_error(EXIT_USAGE, "'%s' is ambiguous: %s or %s", logs->name,
+				 logs->service, logs->other);
+	if (logs->service)
+		return EXIT_DONE;
+	for (size_t i = 0; i < logs->nodes.len; i++)
+		if (logs->nodes.items[i].engine && logs_engine_why(logs->nodes.items[i].engine))
+			return EXIT_SYSTEM;
+	return say_error(EXIT_DIFFERS, "no logs of '%s'%s%s below %s/agents: logs are on the node",
+			 logs->name, logs->container ? ", container " : "",
+			 logs->container ? logs->container : "", logs->cli->state);
+}
+
+/* --- the verb ----------------------------------------------------------------------------------
+ */
+
+static int print_all(struct logs *logs)
+{
+	bool any = false;
+	for (size_t i = 0; i < logs->nodes.len; i++)
+		if (logs->nodes.items[i].engine)
+			any |= logs_engine_print(logs->nodes.items[i].engine);
+	for (size_t i = 0; i < logs->files.len; i++)
+		any |= logs_files_print(logs->files.items[i]);
+	if (!any)
+		return say_error(EXIT_DIFFERS, "no logs of a task before the present one of '%s'",
+				 logs->name);
+	for (size_t i = 0; logs->follow && i < logs->nodes.len; i++)
+		if (logs->nodes.items[i].engine)
+			logs_engine_follow(logs->nodes.items[i].engine);
+	for (size_t i = 0; logs->follow && i < logs->files.len; i++)
+		logs_files_follow(logs->files.items[i]);
+	if (logs->following)
+		loop_run(logs->loop);
+	return logs->code;
+}
+
+static void release(struct logs *logs)
+{
+	for (size_t i = 0; i < logs->nodes.len; i++)
+		logs_engine_free(logs->nodes.items[i].engine);
+	for (size_t i = 0; i < logs->files.len; i++)
+		logs_files_free(logs->files.items[i]);
+	for (size_t i = 0; i < logs->outputs.len; i++) {
+		buf_release(&logs->outputs.items[i]->lines.partial);
+		free(logs->outputs.items[i]);
+	}
+	vec_release(&logs->nodes);
+	vec_release(&logs->files);
+	vec_release(&logs->outputs);
+	loop_free(logs->loop);
+}
+
+static bool read_options(struct logs *logs)
+{
+	int64_t ms;
+	logs->follow = options.follow;
+	logs->previous = options.previous;
+	logs->container = options.container;
+	logs->tail = -1;
+	if (options.follow && options.previous)
+		return complain("--follow and --previous: the task before prints no more");
+	if (options.since && flags_duration(options.since, &ms))
+		logs->since_unix_ms = clock_unix_ms() - ms;
+	else if (options.since && !tasklog_time(options.since, &logs->since_unix_ms))
+		return complain("--since '%s': a duration (90s, 10m, 2h) or a time "
+				"(2026-11-23T21:45:25Z)",
+				options.since);
+	if (options.tail && strcmp(options.tail, "all") != 0 &&
+	    (!parse_int(options.tail, &logs->tail) || logs->tail < -1))
+		return complain("--tail '%s': a number of lines", options.tail);
+	return true;
 }
 
 static int run(struct cli *cli, const struct flags_args *args)
 {
 	const char *name = args->items[0], *slash = strchr(name, '/');
-	struct wanted wanted = { .cluster = slash ? arena_strndup(&cli->arena, name,
-								  (size_t)(slash - name))
-						  : cli->cluster,
-				 .service = last_part(name) };
-	struct streams streams = { 0 };
-	find_streams(cli, &wanted, &streams);
-	if (streams.items.len == 0 && find_task(cli, wanted.service, &wanted))
-		find_streams(cli, &wanted, &streams);
-	if (streams.items.len == 0)
-		return say_error(EXIT_DIFFERS,
-				 "no logs of '%s' below %s/agents: logs are on the node",
-				 args->items[0], cli->state);
-	bool labelled = streams.items.len > 1;
-	for (size_t i = 0; i < streams.items.len; i++) {
-		open_current(cli, &streams.items.items[i]);
-		print_rest(&streams.items.items[i], labelled);
-	}
-	int code = options.follow ? follow(cli, &streams, labelled) : EXIT_DONE;
-	vec_release(&streams.items);
+	struct logs logs = {
+		.cli = cli,
+		.cluster = slash ? arena_strndup(&cli->arena, name, (size_t)(slash - name))
+				 : cli->cluster,
+		.name = last_part(name),
+	};
+	if (!read_options(&logs))
+		return EXIT_USAGE;
+	logs.loop = loop_new();
+	signal(SIGPIPE, SIG_DFL); /* a pager that is closed ends us, too */
+	int code = find_all(&logs);
+	if (code == EXIT_DONE)
+		code = print_all(&logs);
+	release(&logs);
 	return code;
 }
 
 const struct verb verb_logs = {
 	.name = "logs",
-	.usage = "[-f] SERVICE|TASK",
+	.usage = "[FLAG]... SERVICE|TASK",
 	.about = "Print what tasks of this machine print.\n"
-		 "TASK is an id, or its beginning.",
+		 "Of a service, what its present task prints on each node that has an agent here;\n"
+		 "with --follow also what the tasks after it print. TASK is an id, or its "
+		 "beginning:\n"
+		 "that task alone, also one that has stopped, for as long as its logs are kept.\n"
+		 "stdout and stderr come together. Lines of several containers begin with the\n"
+		 "container's name, and with the node's where there are several.\n"
+		 "\n"
+		 "Logs of native processes are files: "
+		 "STATE/agents/NODE/logs/SERVICE/CONTAINER/current\n"
+		 "and older ones. When a line was written is known to a second or 256 bytes, "
+		 "whichever\n"
+		 "is more: --since shows rather a little too much. Logs of containers are asked of "
+		 "the\n"
+		 "container engine, over the socket that the agent uses (kept in "
+		 "STATE/agents/NODE/\n"
+		 "engine-docker.json); that takes the rights to use it, and a log driver that the\n"
+		 "engine can read. It is the only socket that muster ever speaks to: the engine is "
+		 "no\n"
+		 "daemon of muster, and no agent need run for it.",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
 	.options = &options,

@@ -1,6 +1,7 @@
 /*
  * muster: the command line. It reads status files, checks and plans manifests and prints; it never
- * talks to a daemon. One verb a file; main.c has their table.
+ * talks to a daemon of muster, and only for logs to a container engine. One verb a file; main.c has
+ * their table.
  */
 #ifndef MUSTER_CMD_H
 #define MUSTER_CMD_H

@@ -113,7 +113,8 @@ bool engine_secret_read(const struct key_value_secret *secret, struct arena *are
 			const char **value, struct err *err);
 
 /*
- * Where a container's output is, as "current" and, older, "current.1", "current.2":
+ * Where a native container's output is, as "current" and, older, "current.1", "current.2", each
+ * with its marks (tasklog/marks.h):
  * STATE/agents/NODE/logs/SERVICE/CONTAINER for the cluster "default", else with CLUSTER~SERVICE
  * ('~' is in no name, so that no two services meet). state_dir as in engine_options.
  */

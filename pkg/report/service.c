@@ -44,6 +44,36 @@ static const char *rollout_reason(enum rollout_state state)
 	return texts[state];
 }
 
+static const char *image_of(const struct task_definition *td, const char *container)
+{
+	for (uint32_t i = 0; td && i < td->container_definitions.len; i++)
+		if (strcmp(td->container_definitions.items[i].name, container) == 0)
+			return td->container_definitions.items[i].image;
+	return NULL;
+}
+
+/* The digests that it runs its images by, as far as they are known: ECS's containerImages of a
+ * service revision. */
+static void put_images(json_t *item, const struct control *c, const struct deployment *d)
+{
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&d->target, hex);
+	const struct content *content = map_get(c->contents, hex);
+	json_t *images = json_array();
+	for (uint32_t i = 0; content && i < content->images.len; i++) {
+		const struct str_pair *known = &content->images.items[i];
+		json_t *image = json_object();
+		put_text(image, "containerName", known->name);
+		put_text(image, "imageDigest", known->value);
+		put_text(image, "image", image_of(content->definition, known->name));
+		json_array_append_new(images, image);
+	}
+	if (json_array_size(images))
+		put(item, "containerImages", images);
+	else
+		json_decref(images);
+}
+
 static json_t *deployment_json(const struct control *c, const struct service_state *s,
 			       const struct deployment *d, const char *status)
 {
@@ -64,6 +94,7 @@ static json_t *deployment_json(const struct control *c, const struct service_sta
 	put_textf(item, "rolloutStateReason", "ECS deployment %s %s", d->id,
 		  rollout_reason(d->state));
 	put_text(item, "commit", d->commit[0] ? d->commit : NULL);
+	put_images(item, c, d);
 	return item;
 }
 

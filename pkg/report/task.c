@@ -3,15 +3,39 @@
 
 #include <string.h>
 
-static json_t *container_json(const struct wire_container *c)
+static json_t *bindings_json(const struct wire_container *c)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < c->network_binding_count; i++) {
+		const struct wire_binding *b = &c->network_bindings[i];
+		json_t *item = json_object();
+		put_text(item, "bindIP", b->bind_ip);
+		put_int(item, "containerPort", b->container_port);
+		put_int(item, "hostPort", b->host_port);
+		put_text(item, "protocol", b->protocol);
+		json_array_append_new(list, item);
+	}
+	return list;
+}
+
+/* No name of one task's container is another's: "container/CLUSTER/TASK/NAME". */
+static json_t *container_json(const struct wire_task *t, const struct wire_container *c)
 {
 	json_t *item = json_object();
+	if (*t->id)
+		put_textf(item, "containerArn", "container/%s/%s/%s", t->cluster, t->id, c->name);
 	put_text(item, "name", c->name);
 	put_text(item, "lastStatus", task_status_name(c->last_status));
+	put_text(item, "image", c->image);
+	put_text(item, "imageDigest", c->image_digest);
 	put_text(item, "runtimeId", c->runtime_id);
 	if (c->has_exit_code)
 		put_int(item, "exitCode", c->exit_code);
 	put_text(item, "reason", c->reason);
+	put_text(item, "healthStatus", health_status_name(c->health));
+	if (c->restart_count)
+		put_int(item, "restartCount", c->restart_count);
+	put(item, "networkBindings", bindings_json(c));
 	return item;
 }
 
@@ -41,7 +65,7 @@ json_t *task_json(const struct wire_task *t, const char *node)
 	if (t->log_bytes_dropped)
 		put_int(item, "logBytesDropped", (int64_t)t->log_bytes_dropped);
 	for (uint32_t i = 0; i < t->container_count; i++)
-		json_array_append_new(containers, container_json(&t->containers[i]));
+		json_array_append_new(containers, container_json(t, &t->containers[i]));
 	put(item, "containers", containers);
 	return item;
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What scripts rely on: exit codes and shapes of the command line, and that no secret is ever shown.
 . "$(dirname "$0")/lib.sh"
+GOLDEN=$(cd "$(dirname "$0")/../golden" && pwd)
 SECRET=hunter2-do-not-show
 code() { # code WANT TEXT COMMAND...: its exit code; what it said is in $out
 	local want=$1 text=$2 got
@@ -108,6 +109,29 @@ code 0 "wait for an ancestor after a restart" muster wait --commit "${first:0:12
 code 0 "the agent's own status" env MUSTER_STATUS="$T/nowhere" muster get tasks
 like "$out" 'app +n1 +RUNNING' "has its tasks"
 code 0 "services of the agent" env MUSTER_STATUS="$T/nowhere" muster get services
+
+# --- what containers run, and what one waits for: from the files of a test of reports
+awk -v root="$T/containers" '/^# / { f = root "/" $2; dir = f; sub("/[^/]*$", "", dir); system("mkdir -p " dir); next }
+	{ print > f }' "$GOLDEN/report/agent.yaml"
+touch "$T/containers/.beat"
+code 0 "tasks of containers" muster --status "$T/containers" get tasks -o wide
+like "$out" '^TASK .* HEALTH .* IMAGE +DIGEST +PORTS +RUNTIME-ID' "wide: image, digest, ports, health"
+like "$out" 'HEALTHY .*docker.io/library/web:1 +0123 +0.0.0.0:8080->80/tcp,\[::\]:5353->53/udp +c0ffee' "of a task"
+code 0 "the same, narrow" muster --status "$T/containers" get tasks
+like "$out" '^- +waits +n1 +PENDING .*pulling image web:1: 12 of 40 MB' "what a task waits for"
+like "$out" '^TASK .{,60}  REASON$' "the reason, which is cut at the width of a terminal, begins before 70 columns"
+json "containers as ECS has them" '.tasks[] | select(.group == "service:web" and .lastStatus == "RUNNING") |
+	.healthStatus == "HEALTHY" and .containers[0] == {
+	"containerArn": "container/default/44444444444444444444444444444444/web", "name": "web", "lastStatus": "RUNNING",
+	"image": "docker.io/library/web:1", "imageDigest": "sha256:0123", "runtimeId": "c0ffee", "healthStatus": "HEALTHY",
+	"restartCount": 2, "networkBindings": [
+		{"bindIP": "0.0.0.0", "containerPort": 80, "hostPort": 8080, "protocol": "tcp"},
+		{"bindIP": "::", "containerPort": 53, "hostPort": 5353, "protocol": "udp"}]}' \
+	muster --status "$T/containers" get tasks
+code 0 "describe a task" muster --status "$T/containers" describe task 44444444
+like "$out" '^Image digest: +sha256:0123$' "has its digest whole"
+code 0 "describe what a service waits for" muster --status "$T/containers" describe task waits
+like "$out" '^Reason: +pulling image' "says it"
 
 # --- secrets: only in what its owner alone may read
 shown=$(grep -rlF "$SECRET" "$MUSTER_STATE" "$T"/*.log | while read -r file; do

@@ -70,6 +70,21 @@ static const struct wire_desired desired = {
 	.task_count = 2,
 };
 
+static struct wire_binding bindings[] = { { "0.0.0.0", "tcp", 80, 8080 },
+					  { "::", "udp", 53, 5353 } };
+static struct wire_container containers[] = {
+	{ .name = "web",
+	  .last_status = TASK_RUNNING,
+	  .runtime_id = "c0ffee",
+	  .image = "docker.io/library/web:1",
+	  .image_digest = "sha256:0123",
+	  .health = HEALTH_HEALTHY,
+	  .restart_count = 2,
+	  .network_bindings = bindings,
+	  .network_binding_count = ARRAY_LEN(bindings) },
+	{ .name = "init", .last_status = TASK_STOPPED, .has_exit_code = true, .reason = "done" },
+};
+
 static struct wire_task tasks[] = {
 	{ .id = "44444444444444444444444444444444",
 	  .cluster = "default",
@@ -79,8 +94,21 @@ static struct wire_task tasks[] = {
 	  .target = { { 1 } },
 	  .last_status = TASK_RUNNING,
 	  .desired_status = TASK_RUNNING,
+	  .health = HEALTH_HEALTHY,
 	  .ready = true,
+	  .containers = containers,
+	  .container_count = ARRAY_LEN(containers),
 	  .started_at_ms = UNIX_MS },
+	/* It waits for its image, and has no id yet. */
+	{ .id = "",
+	  .cluster = "default",
+	  .service = "waits",
+	  .family = "web",
+	  .revision = 3,
+	  .target = { { 2 } },
+	  .last_status = TASK_PENDING,
+	  .desired_status = TASK_RUNNING,
+	  .reason = "pulling image web:1: 12 of 40 MB" },
 };
 static struct wire_task stopped[] = {
 	{ .id = "55555555555555555555555555555555",
@@ -100,7 +128,7 @@ static const struct wire_observed observed = {
 	.cluster = "default",
 	.seen = 7,
 	.tasks = tasks,
-	.task_count = 1,
+	.task_count = ARRAY_LEN(tasks),
 	.stopped = stopped,
 	.stopped_count = 1,
 	.conditions = conditions,

@@ -54,7 +54,8 @@ static const char manifests[] =
 static void tell_node(struct control *c, const char *name, const char *env)
 {
 	struct str_pair facts[] = { { "ecs.os-type", "linux" } }, own[] = { { "env", env } };
-	struct wire_engine engines[] = { { ENGINE_PROCESS, "process", "1" } };
+	struct wire_engine engines[] = { { ENGINE_PROCESS, "process", "1" },
+					 { ENGINE_CONTAINER, "docker", "20.10.24" } };
 	struct wire_registration r = {
 		.fleet = FLEET,
 		.node = name,
@@ -67,7 +68,7 @@ static void tell_node(struct control *c, const char *name, const char *env)
 		.wire_min = WIRE_VERSION_MIN,
 		.wire_max = WIRE_VERSION,
 		.engines = engines,
-		.engine_count = 1,
+		.engine_count = 2,
 		.facts = { facts, 1, true },
 		.attributes = { own, 1, true },
 		.cpu_units = 2048,
@@ -82,12 +83,9 @@ static void tell_node(struct control *c, const char *name, const char *env)
 }
 
 /* As the agent of that node would write it: one running task for each service assigned. */
-static void tell_observed(struct control *c, const char *name)
+static void observe(struct control *c, const char *name, struct wire_container *container)
 {
 	const struct node_record *n = map_get(c->nodes, name);
-	struct wire_container container = { .name = "web",
-					    .last_status = TASK_RUNNING,
-					    .runtime_id = "4711" };
 	struct wire_task tasks[4] = { 0 };
 	struct wire_observed o = {
 		.fleet = FLEET,
@@ -115,7 +113,7 @@ static void tell_observed(struct control *c, const char *name)
 			.ready = true,
 			.started_at_ms = UNIX_MS,
 			.engine = "process",
-			.containers = &container,
+			.containers = container,
 			.container_count = 1,
 		};
 	}
@@ -125,6 +123,14 @@ static void tell_observed(struct control *c, const char *name)
 	snprintf(key, sizeof(key), "observed/%s", name);
 	control_document(c, key, bytes.data, bytes.len, NULL, NOW_MS);
 	buf_release(&bytes);
+}
+
+static void tell_observed(struct control *c, const char *name)
+{
+	observe(c, name,
+		&(struct wire_container){ .name = "web",
+					  .last_status = TASK_RUNNING,
+					  .runtime_id = "4711" });
 }
 
 static void step(struct control *c)
@@ -312,6 +318,40 @@ static void test_not_yet_looked_differs_from_nothing_desired(void **state)
 	step(c);
 	doc = report_fleet(c, &arena);
 	assert_true(json_is_integer(task_count(doc, "desired")));
+	json_decref(doc);
+	control_free(c);
+	arena_release(&arena);
+}
+
+/* What the first node that prepares found its image to be stands with the deployment. */
+static void test_deployments_name_image_digests(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena);
+	struct control *c = listed();
+	push(c, "c0ffee0000000000000000000000000000000001",
+	     "apiVersion: muster/v1\nkind: TaskDefinition\nmetadata: {name: web}\nspec:\n"
+	     "  containerDefinitions: [{name: main, image: 'web:1', memory: 10}]\n---\n"
+	     "apiVersion: muster/v1\nkind: DaemonService\nmetadata: {name: web}\n"
+	     "spec: {taskDefinition: web}\n");
+	step(c);
+	const struct node_record *n = map_get(c->nodes, "n1");
+	assert_int_equal(n->assignments.len, 1);
+	observe(c, "n1",
+		&(struct wire_container){ .name = "main",
+					  .last_status = TASK_RUNNING,
+					  .image = "web:1",
+					  .image_digest = "sha256:0123" });
+	step(c);
+	json_t *doc = report_service(c, map_get(c->services, "default/web"), &arena), *image;
+	assert_int_equal(json_unpack(doc, "{s:[{s:[o!]}]}", "deployments", "containerImages",
+				     &image),
+			 0);
+	json_t *want = json_pack("{s:s,s:s,s:s}", "containerName", "main", "imageDigest",
+				 "sha256:0123", "image", "web:1");
+	assert_true(json_equal(image, want));
+	json_decref(want);
 	json_decref(doc);
 	control_free(c);
 	arena_release(&arena);
@@ -522,6 +562,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_deployments_name_image_digests),
 		cmocka_unit_test(test_an_invalid_commit_names_every_mistake),
 		cmocka_unit_test(test_not_yet_looked_differs_from_nothing_desired),
 		cmocka_unit_test(test_world_says_what_the_controller_says),
