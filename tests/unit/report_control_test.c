@@ -332,7 +332,7 @@ static void test_deployments_name_image_digests(void **state)
 	struct control *c = listed();
 	push(c, "c0ffee0000000000000000000000000000000001",
 	     "apiVersion: muster/v1\nkind: TaskDefinition\nmetadata: {name: web}\nspec:\n"
-	     "  containerDefinitions: [{name: main, image: 'web:1', memory: 10}]\n---\n"
+	     "  containerDefinitions: [{name: main, image: 'web:1'}]\n---\n"
 	     "apiVersion: muster/v1\nkind: DaemonService\nmetadata: {name: web}\n"
 	     "spec: {taskDefinition: web}\n");
 	step(c);
