@@ -128,9 +128,8 @@ static void observe(struct control *c, const char *name, struct wire_container *
 static void tell_observed(struct control *c, const char *name)
 {
 	observe(c, name,
-		&(struct wire_container){ .name = "web",
-					  .last_status = TASK_RUNNING,
-					  .runtime_id = "4711" });
+		&(struct wire_container){
+			.name = "web", .last_status = TASK_RUNNING, .runtime_id = "4711" });
 }
 
 static void step(struct control *c)
@@ -345,9 +344,8 @@ static void test_deployments_name_image_digests(void **state)
 					  .image_digest = "sha256:0123" });
 	step(c);
 	json_t *doc = report_service(c, map_get(c->services, "default/web"), &arena), *image;
-	assert_int_equal(json_unpack(doc, "{s:[{s:[o!]}]}", "deployments", "containerImages",
-				     &image),
-			 0);
+	assert_int_equal(
+		json_unpack(doc, "{s:[{s:[o!]}]}", "deployments", "containerImages", &image), 0);
 	json_t *want = json_pack("{s:s,s:s,s:s}", "containerName", "main", "imageDigest",
 				 "sha256:0123", "image", "web:1");
 	assert_true(json_equal(image, want));
