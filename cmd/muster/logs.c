@@ -191,12 +191,17 @@ static int print_all(struct logs *logs)
 	bool any = false;
 	for (size_t i = 0; i < logs->nodes.len; i++)
 		if (logs->nodes.items[i].engine)
-			any |= logs_engine_print(logs->nodes.items[i].engine);
+			any |= logs_engine_choose(logs->nodes.items[i].engine);
 	for (size_t i = 0; i < logs->files.len; i++)
-		any |= logs_files_print(logs->files.items[i]);
+		any |= logs_files_choose(logs->files.items[i]);
 	if (!any)
 		return say_error(EXIT_DIFFERS, "no logs of a task before the present one of '%s'",
 				 logs->name);
+	for (size_t i = 0; i < logs->nodes.len; i++)
+		if (logs->nodes.items[i].engine)
+			logs_engine_print(logs->nodes.items[i].engine);
+	for (size_t i = 0; i < logs->files.len; i++)
+		logs_files_print(logs->files.items[i]);
 	for (size_t i = 0; logs->follow && i < logs->nodes.len; i++)
 		if (logs->nodes.items[i].engine)
 			logs_engine_follow(logs->nodes.items[i].engine);

@@ -68,8 +68,11 @@ void logs_followed(struct logs *logs);
 
 /* Add what is wanted of a node's files to logs->files. */
 void logs_files_find(struct logs *logs, const char *node);
-/* Print what there is. False: there is no such task. */
-bool logs_files_print(struct logs_files *files);
+/* Which task; its outputs are made, so that all are known before the first is printed. False: there
+ * is no such task. */
+bool logs_files_choose(struct logs_files *files);
+/* Print what there is. */
+void logs_files_print(struct logs_files *files);
 /* Go on with what comes. */
 void logs_files_follow(struct logs_files *files);
 void logs_files_free(struct logs_files *files); /* takes NULL */
@@ -84,8 +87,9 @@ struct logs_engine *logs_engine_open(struct logs *logs, const char *node);
 const char *logs_engine_why(const struct logs_engine *engine);
 /* Narrow its containers down to what is wanted. False: there is nothing of it. */
 bool logs_engine_select(struct logs_engine *engine);
-/* As logs_files_print(); when logs are followed, what there is comes with what follows. */
-bool logs_engine_print(struct logs_engine *engine);
+/* As of files; when logs are followed, what there is comes with what follows. */
+bool logs_engine_choose(struct logs_engine *engine);
+void logs_engine_print(struct logs_engine *engine);
 void logs_engine_follow(struct logs_engine *engine);
 void logs_engine_free(struct logs_engine *engine); /* takes NULL */
 

@@ -53,6 +53,7 @@ struct logs_engine {
 	int64_t listed_unix_ms;
 	VEC(struct container) all, wanted;
 	const char *service, *cluster; /* of what is wanted */
+	const char *task;	       /* whose logs are printed; NULL: there is none */
 	VEC(struct stream *) streams;
 	struct http_request *events;
 };
@@ -429,25 +430,28 @@ static const char *choose(struct logs_engine *engine)
 	return task;
 }
 
-bool logs_engine_print(struct logs_engine *engine)
+bool logs_engine_choose(struct logs_engine *engine)
+{
+	if (engine->wanted.len == 0)
+		return false;
+	engine->task = choose(engine);
+	qsort(engine->wanted.items, engine->wanted.len, sizeof(struct container), by_name);
+	for (size_t i = 0; engine->task && i < engine->wanted.len; i++)
+		if (strcmp(engine->wanted.items[i].task, engine->task) == 0)
+			logs_output(engine->logs, engine->node, engine->wanted.items[i].name);
+	return engine->task != NULL;
+}
+
+void logs_engine_print(struct logs_engine *engine)
 {
 	struct logs *logs = engine->logs;
-	const char *task = engine->wanted.len ? choose(engine) : NULL;
-	if (!task)
-		return false;
-	qsort(engine->wanted.items, engine->wanted.len, sizeof(struct container), by_name);
-	/* The outputs first: their labels say whether there are several. */
-	for (size_t i = 0; i < engine->wanted.len; i++)
-		if (strcmp(engine->wanted.items[i].task, task) == 0)
-			logs_output(logs, engine->node, engine->wanted.items[i].name);
-	for (size_t i = 0; i < engine->wanted.len; i++) {
-		if (strcmp(engine->wanted.items[i].task, task) != 0)
+	for (size_t i = 0; engine->task && i < engine->wanted.len; i++) {
+		if (strcmp(engine->wanted.items[i].task, engine->task) != 0)
 			continue;
 		stream_begin(engine, &engine->wanted.items[i], logs->since_unix_ms, logs->tail);
 		if (!logs->follow)
 			loop_run(logs->loop);
 	}
-	return true;
 }
 
 /* --- what comes --------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ struct logs_files {
 	struct logs *logs;
 	const char *node, *dir;
 	VEC(struct place *) places;
+	const char *chosen; /* the task whose logs are printed; NULL: not known whose they are */
 	const char *task;   /* the only one that is followed; NULL: whichever comes */
 	int inotify, watch; /* -1: none; watch: of dir */
 	struct poll_handle *poll;
@@ -189,11 +190,11 @@ static struct logs_output *output_of(struct logs_files *f, struct place *p)
 	return p->output;
 }
 
-static void print_place(struct logs_files *f, struct place *p, const char *task)
+static void print_place(struct logs_files *f, struct place *p)
 {
 	struct opened opened;
 	struct tasklog_ranges ranges = { 0 };
-	struct tasklog_want want = { task, f->logs->since_unix_ms };
+	struct tasklog_want want = { f->chosen, f->logs->since_unix_ms };
 	open_logs(f->logs, p, &opened);
 	read_marks(p); /* after the files' sizes: of what is there the marks were made before */
 	tasklog_select(opened.files, opened.count, &p->marks, &want, &ranges);
@@ -209,7 +210,7 @@ static void print_place(struct logs_files *f, struct place *p, const char *task)
 	close_logs(&opened, f->logs->follow ? p : NULL);
 }
 
-bool logs_files_print(struct logs_files *f)
+bool logs_files_choose(struct logs_files *f)
 {
 	struct tasklog_tasks tasks = { 0 };
 	for (size_t i = 0; i < f->places.len; i++)
@@ -217,16 +218,20 @@ bool logs_files_print(struct logs_files *f)
 	const char *chosen = tasks.items.len ? logs_choose(f->logs, &tasks) : NULL;
 	/* Without any mark it is not known whose they are. */
 	bool found = chosen || (tasks.items.len == 0 && !f->logs->previous);
-	const char *task = chosen ? arena_strdup(&f->logs->cli->arena, chosen) : NULL;
+	f->chosen = arena_strdup(&f->logs->cli->arena, chosen);
+	f->task = f->logs->by_task ? f->chosen : NULL;
 	vec_release(&tasks.items);
-	f->task = f->logs->by_task ? task : NULL;
 	for (size_t i = 0; found && i < f->places.len; i++)
-		if (!task || knows_task(f->places.items[i], task, false))
+		if (!f->chosen || knows_task(f->places.items[i], f->chosen, false))
 			output_of(f, f->places.items[i]);
-	for (size_t i = 0; found && i < f->places.len; i++)
-		if (f->places.items[i]->output)
-			print_place(f, f->places.items[i], task);
 	return found;
+}
+
+void logs_files_print(struct logs_files *f)
+{
+	for (size_t i = 0; i < f->places.len; i++)
+		if (f->places.items[i]->output)
+			print_place(f, f->places.items[i]);
 }
 
 /* --- what comes --------------------------------------------------------------------------------

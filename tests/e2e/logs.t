@@ -120,8 +120,13 @@ is "$(said app)" "$(lines one two three four)" "without marks all there is"
 said -p app > /dev/null
 is $? 1 "and no task before is known"
 
+# Two agents here: each line names the node, the first one's too.
+start_agent n2
+wait_for 20 eval '[ "$(muster logs app | grep -c ^n)" = 5 ] && [ "$(muster logs pair | grep -c ^n)" = 6 ]'
+is "$(said app --tail 1)" "$(lines "n1/main: four" "n2/main: four")" "of two nodes"
+
 # None of it needs an agent.
 kill "$(agent_pid n1)"
 wait_for 10 gone "$(agent_pid n1)"
-is "$(said pair)" "$(lines "center: l1" "center: l2" "right: r2")" "without an agent"
+is "$(said pair --tail 1 | head -n 2)" "$(lines "n1/center: l2" "n1/right: r2")" "without an agent"
 done_testing

@@ -49,7 +49,7 @@ app() { # FAMILY IMAGE [LABEL]: a task definition that runs until it is stopped
 	    imagePullPolicy: IfNotPresent
 	    memory: 32
 	    stopTimeout: 2
-	    command: [sh, -c, 'trap "exit 0" TERM; while :; do sleep 0.1; done', "${3:-}"]
+	    command: [sh, -c, 'cat /etc/variant; trap "exit 0" TERM; while :; do sleep 0.1; done', "${3:-}"]
 	EOM
 }
 
@@ -75,6 +75,9 @@ push "another image"
 wait_for 60 runs_image app "n1 n2 n3" localhost/app:2
 ok $? "a changed task definition replaces them" || log_tail
 muster wait --commit "$(head_commit)" --timeout 60s > /dev/null
+each() { printf "n%d/main: $1\n" 1 2 3; }
+is "$(muster logs app)" "$(each two)" "muster logs asks the engine"
+is "$(muster logs --previous app)" "$(each one)" "also for the tasks before"
 before=$(ids app)
 app app localhost/none:1
 push "an image that is nowhere"
