@@ -7,21 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/docker/create.h"
 #include "fs/fs.h"
 #include "http/http.h"
 #include "wire/wire.h"
-
-/* What the agent keeps of the engine that it opened. */
-#define ENGINE_FILE	 "engine-docker.json"
-#define ENGINE_KIND	 "engine-docker"
-#define ENGINE_MAX_BYTES (1 << 20)
-
-#define LABEL_FLEET	"muster.fleet"
-#define LABEL_NODE	"muster.node"
-#define LABEL_CLUSTER	"muster.cluster"
-#define LABEL_SERVICE	"muster.service"
-#define LABEL_TASK	"muster.task"
-#define LABEL_CONTAINER "muster.container"
 
 #define LIST_MAX_BYTES	(16 << 20)
 #define EVENT_MAX_BYTES (256 << 10)
@@ -147,10 +136,10 @@ static bool read_labels(const struct logs_engine *engine, const json_t *labels,
 	       out->service && out->task && out->name;
 }
 
-/* No container of a definition begins with a dot, only those that muster makes for itself. */
 static bool is_wanted(const struct logs *logs, const struct container *c)
 {
-	return c->name[0] != '.' && logs_wants(logs, c->cluster, c->service, c->task) &&
+	return strcmp(c->name, OWNER_NAME) != 0 &&
+	       logs_wants(logs, c->cluster, c->service, c->task) &&
 	       (!logs->container || strcmp(c->name, logs->container) == 0);
 }
 
@@ -185,11 +174,12 @@ static bool find_socket(struct logs_engine *engine)
 	struct buf bytes = { 0 };
 	struct err err = { 0 };
 	json_t *kept = NULL;
-	if (fs_read(fs_join(arena, dir, ENGINE_FILE), ENGINE_MAX_BYTES, &bytes, &err))
-		kept = wire_open(bytes.data, bytes.len, ENGINE_KIND, NULL, &err);
+	if (fs_read(fs_join(arena, dir, ENGINE_DOCKER_FACTS_FILE), ENGINE_DOCKER_FACTS_BYTES,
+		    &bytes, &err))
+		kept = wire_open(bytes.data, bytes.len, ENGINE_DOCKER_FACTS_KIND, NULL, &err);
 	engine->socket = arena_strdup(arena, text_at(kept, "socket"));
 	if (!engine->socket && err.code != ENOENT)
-		engine->why = arena_printf(arena, "%s/%s: %s", dir, ENGINE_FILE,
+		engine->why = arena_printf(arena, "%s/%s: %s", dir, ENGINE_DOCKER_FACTS_FILE,
 					   kept ? "it names no socket" : err.text);
 	json_decref(kept);
 	buf_reset(&bytes);

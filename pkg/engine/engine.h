@@ -86,6 +86,12 @@ extern const struct engine_ops engine_process_ops, engine_docker_ops;
  * this state? */
 bool engine_docker_expected(const char *state_dir);
 
+/* What the container engine is, in state_dir, so that it is known while it is away, and without an
+ * agent: sealed, with the path of its socket as "socket". */
+#define ENGINE_DOCKER_FACTS_FILE  "engine-docker.json"
+#define ENGINE_DOCKER_FACTS_KIND  "engine-docker"
+#define ENGINE_DOCKER_FACTS_BYTES (1 << 20) /* a larger one is not read */
+
 /*
  * The container's `files`, written under their own paths below engine_files_dir(): STATE_DIR/files/
  * ENGINE/ID/CONTAINER. Mode 0444 where none is given, the agent's where no user is; who does not

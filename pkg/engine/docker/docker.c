@@ -42,7 +42,7 @@ bool engine_docker_expected(const char *state_dir)
 	struct stat st;
 	arena_init(&arena);
 	bool expected = docker_find_socket(&arena) ||
-			stat(fs_join(&arena, state_dir, "engine-docker.json"), &st) == 0;
+			stat(fs_join(&arena, state_dir, ENGINE_DOCKER_FACTS_FILE), &st) == 0;
 	arena_release(&arena);
 	return expected;
 }

@@ -1,5 +1,7 @@
 #include "engine/docker/inspect.h"
 
+#include "tasklog/tasklog.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -354,24 +356,14 @@ const char *inspect_message(const char *text, size_t len, struct arena *arena)
 	return result;
 }
 
-#define FRAME_HEAD 8
-
 const char *inspect_logs(const char *bytes, size_t len, bool tty, size_t max, struct arena *arena)
 {
+	struct tasklog_frames frames = { 0 };
 	struct buf text = { 0 };
 	if (tty)
 		buf_add(&text, bytes, len);
-	while (!tty && len >= FRAME_HEAD) {
-		const unsigned char *head = (const unsigned char *)bytes;
-		size_t size = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 |
-			      head[7];
-		bytes += FRAME_HEAD;
-		len -= FRAME_HEAD;
-		size = size > len ? len : size;
-		buf_add(&text, bytes, size);
-		bytes += size;
-		len -= size;
-	}
+	else
+		tasklog_frames_add(&frames, bytes, len, &text, NULL);
 	size_t skip = text.len > max ? text.len - max : 0;
 	const char *result = arena_strndup(arena, buf_str(&text) + skip, text.len - skip);
 	buf_release(&text);

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACTS_FILE	"engine-docker.json"
-#define FACTS_KIND	"engine-docker"
-#define FACTS_MAX_BYTES (1 << 20)
 #define EVENTS_BEFORE_S 2    /* events of so long before the list are read: none falls between */
 #define EVENTS_AGAIN_MS 1000 /* a stream that ended at once is not opened again at once */
 
@@ -89,7 +86,7 @@ static void watch_place(struct docker_engine *engine)
 
 static const char *facts_path(struct docker_engine *engine, struct arena *arena)
 {
-	return fs_join(arena, engine->state_dir, FACTS_FILE);
+	return fs_join(arena, engine->state_dir, ENGINE_DOCKER_FACTS_FILE);
 }
 
 static struct digest digest_of_flavor(const struct flavor *f, struct arena *arena)
@@ -134,7 +131,7 @@ static void keep_facts(struct docker_engine *engine, json_t *version, json_t *in
 	arena_init(&arena);
 	json_t *object = json_pack("{s:s,s:O,s:O}", "socket", engine->socket, "version", version,
 				   "info", info);
-	wire_seal(FACTS_KIND, NULL, object, &bytes);
+	wire_seal(ENGINE_DOCKER_FACTS_KIND, NULL, object, &bytes);
 	if (!fs_write(facts_path(engine, &arena), bytes.data, bytes.len, 0600, FS_IF_CHANGED, NULL,
 		      &err))
 		log_warn("what the engine is could not be kept", "reason", err.text);
@@ -149,8 +146,9 @@ bool link_restore(struct docker_engine *engine)
 	struct arena arena;
 	struct err err;
 	arena_init(&arena);
-	bool ok = fs_read(facts_path(engine, &arena), FACTS_MAX_BYTES, &bytes, NULL);
-	json_t *object = ok ? wire_open(bytes.data, bytes.len, FACTS_KIND, NULL, NULL) : NULL;
+	bool ok = fs_read(facts_path(engine, &arena), ENGINE_DOCKER_FACTS_BYTES, &bytes, NULL);
+	json_t *object =
+		ok ? wire_open(bytes.data, bytes.len, ENGINE_DOCKER_FACTS_KIND, NULL, NULL) : NULL;
 	const char *socket = json_string_value(json_object_get(object, "socket"));
 	/* The tasks are where they were: a second engine on this machine is not taken for it. */
 	if (socket && !engine->socket)
