@@ -1,0 +1,67 @@
+#!/bin/bash
+# Story 7: a port that a stranger has, containers that share a network, a task that is killed for its memory, one with
+# the host's network, processes and files.
+. "$(dirname "$0")/fleet.sh"
+# A port of a stranger's. The containers of a task see each other at 127.0.0.1, and the node sees the port.
+up "$ENGINE"
+image localhost/test:1 > /dev/null
+image localhost/test:web web > /dev/null
+"$HERE/in" "$W" busybox httpd -f -p 18080 -h /var > /dev/null 2>&1 & # it becomes nsenter, with a child
+stranger=$!
+listens() { inside ss -ltn | grep -q ':18080 '; }
+must 5 "a stranger has the port" listens
+start_fleet n1
+definition pair 'networkMode: awsvpc' <<-EOM
+- name: web
+  image: localhost/test:web
+  stopTimeout: 1
+  command: [httpd, -f, -p, "18080", -h, /var/www]
+  portMappings: [{containerPort: 18080}]
+- name: ask
+  image: localhost/test:1
+  stopTimeout: 1
+  dependsOn: [{containerName: web, condition: START}]
+  command: [sh, -c, "until wget -qO /tmp/got http://127.0.0.1:18080/; do sleep 0.1; done; exec testtask term-exit=0 sleep"]
+EOM
+service pair pair
+push "a pair"
+must 40 "a taken port: status says CannotStartContainerError" status_says pair CannotStartContainerError
+kill -9 $(pgrep -P "$stranger")
+answers() { [ "$(inside curl -s --max-time 1 http://127.0.0.1:18080/)" = web ]; }
+must 60 "it heals when the port is free: it answers on the node" answers
+got() { api "/containers/$(containers_of pair | awk '$3 == "ask" && $4 == "running" { print $6 }')/archive?path=/tmp/got" | tar -xO | grep -qx web; }
+must 20 "the other container has asked at 127.0.0.1" got
+
+# Killed for its memory.
+definition big <<-EOM
+- name: main
+  image: localhost/test:1
+  memory: 16
+  command: [testtask, eat=256, sleep]
+EOM
+service big big
+push "more memory than it may have"
+out_of_memory() { # the container's own reason, as ECS has it
+	muster get tasks big -o json | jq -e '[.tasks[].containers[] | select(.exitCode == 137) | .reason // ""]
+		| any(startswith("OutOfMemoryError: Container killed due to memory usage"))'
+}
+must 40 "a task killed for its memory: OutOfMemoryError" out_of_memory
+
+# As node-exporter is run.
+definition exporter 'networkMode: host' 'pidMode: host' 'volumes: [{name: root, host: {sourcePath: /}}]' <<-EOM
+- name: main
+  image: localhost/test:1
+  stopTimeout: 1
+  readonlyRootFilesystem: true
+  command: [testtask, term-exit=0, sleep]
+  mountPoints: [{sourceVolume: root, containerPath: /host, readOnly: true}]
+EOM
+service exporter exporter
+push "a host's own"
+must 40 "a task with the host's network, processes and files runs" shape_is exporter "n1:main:running:1"
+id=$(ids_of exporter)
+is "$(inspect "$id" '[.HostConfig.NetworkMode, .HostConfig.PidMode, .HostConfig.ReadonlyRootfs] | join(" ")')" "host host true" "as the engine says"
+is "$(inspect "$id" '.Mounts[] | select(.Destination == "/host") | [.Source, .RW] | join(" ")')" "/ false" "with its root, read-only"
+pid=$(inspect "$id" .State.Pid)
+is "$(inside readlink "/proc/$pid/ns/net" "/proc/$pid/ns/pid")" "$(inside readlink /proc/1/ns/net /proc/1/ns/pid)" "in the namespaces of the host"
+done_testing
