@@ -272,13 +272,21 @@ static void docker_start(void *self, const char *id, const struct wire_desired_t
 	struct task *task = make_task(engine, id, desired, environment);
 	task->started = done;
 	task->started_arg = arg;
-	for (uint32_t n = 0; n < docker_task_slot_count(task); n++)
-		task->slots[docker_task_slot_at(task, n)].dirty = true;
-	if (!record_save(task, true, &err)) {
+	bool recorded = record_save(task, true, &err), new = recorded && engine->link == LINK_UP;
+	/* Of a new id the engine has nothing; what a stranger has under its names the create tells.
+	 */
+	for (uint32_t n = 0; n < docker_task_slot_count(task); n++) {
+		struct slot *slot = &task->slots[docker_task_slot_at(task, n)];
+		slot->known = new;
+		slot->dirty = !new;
+		if (new)
+			slot->state.state = CONTAINER_ABSENT;
+	}
+	if (!recorded) {
 		err_wrap(&err, "ResourceInitializationError: the task's record");
 		docker_task_fail(task, err.text);
 		task->stage = STAGE_LIFE;
-	} else if (engine->link == LINK_UP) {
+	} else if (new) {
 		prepare_task_images(task);
 	}
 	tasks_inspect(engine);
