@@ -275,6 +275,14 @@ static bool is_noise(const char *action)
 	       strcmp(action, "attach") == 0;
 }
 
+/* Of our own create or start: the container is asked for when that is answered, not now as well. */
+static bool is_our_call(const struct slot *slot, const char *action)
+{
+	bool starts = slot->busy == LIFECYCLE_START;
+	return ((slot->busy == LIFECYCLE_CREATE || starts) && strcmp(action, "create") == 0) ||
+	       (starts && strcmp(action, "start") == 0);
+}
+
 static void got_event(void *arg, const char *text, size_t len)
 {
 	struct call *call = arg;
@@ -288,9 +296,10 @@ static void got_event(void *arg, const char *text, size_t len)
 		    strcmp(event.node, engine->node) == 0;
 	struct task *task = ours ? docker_task_find(engine, event.task) : NULL;
 	int slot = task ? docker_task_slot(task, event.container) : -1;
-	if (slot >= 0)
+	bool our_call = slot >= 0 && is_our_call(&task->slots[slot], event.action);
+	if (slot >= 0 && !our_call)
 		docker_task_dirty(task, (uint32_t)slot);
-	else if (ours && engine->link == LINK_UP)
+	else if (slot < 0 && ours && engine->link == LINK_UP)
 		timer_set(engine->relist, 0); /* one that we do not know */
 	arena_release(&arena);
 }
