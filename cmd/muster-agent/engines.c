@@ -173,6 +173,8 @@ void agent_engines_list(struct agent *a, struct arena *arena, struct node_input 
 		struct err err;
 		bool ok = engine->ops->list(engine->self, arena, &tasks, &count, &err);
 		input->tasks_known[engine->ops->kind] = ok;
+		if (!ok)
+			input->why_unknown[engine->ops->kind] = arena_strdup(arena, err.text);
 		a->tasks_known = a->tasks_known && ok;
 		say_unasked(a, engine, ok ? NULL : a->fleet[0] ? err.text : "");
 		for (uint32_t k = 0; k < count; k++)

@@ -63,7 +63,8 @@ struct engine_ops {
 	bool (*list)(void *self, struct arena *arena, struct node_task **tasks, uint32_t *count,
 		     struct err *err);
 	/* Make ready (command executable, user known, images pulled); answers with the reason of a
-	 * failure in ECS's form, e.g. "CannotStartContainerError: ...". */
+	 * failure in ECS's form, e.g. "CannotStartContainerError: ...". That the engine is away is
+	 * no failure: it, and start(), go on when it is back. */
 	void (*prepare)(void *self, const struct wire_desired_task *task, engine_prepared done,
 			void *arg);
 	/* Start under that id; the answer means that it runs or why not. environment: MUSTER_*. */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define REASON_DISK_FULL "the disk is full: nothing new starts"
-#define REASON_UNKNOWN	 "the engine cannot be asked what runs"
 
 /* A stop because of desired document N waits until N was written back as `seen`. */
 static bool may_stop(const struct step *step)
@@ -55,7 +54,7 @@ static void start_when_due(struct step *step, struct service *s, bool turn)
 	struct service_memory *m = s->memory;
 	const char *dependency = gate(step, s);
 	if (!step_knows(step, s)) {
-		s->waits = REASON_UNKNOWN;
+		s->waits = step_why_unknown(step, s);
 	} else if (step->input->disk_full) {
 		s->waits = REASON_DISK_FULL;
 	} else if (step->input->now_ms < m->restart_at_ms) {
@@ -125,7 +124,7 @@ static void replace(struct step *step, struct service *s, bool turn UNUSED)
 	struct service_memory *m = s->memory;
 	int64_t now = step->input->now_ms, asked = m->prepare_asked_ms;
 	if (step->input->disk_full || !step_knows(step, s)) {
-		s->waits = step->input->disk_full ? REASON_DISK_FULL : REASON_UNKNOWN;
+		s->waits = step->input->disk_full ? REASON_DISK_FULL : step_why_unknown(step, s);
 		return;
 	}
 	const struct node_prepare *p = step_prepare(step, s);

@@ -147,15 +147,33 @@ bool step_knows_all(const struct step *step)
 	return true;
 }
 
+/* Of the engines that may have a task of it: the first that could not be asked, or -1. */
+static int unknown_engine(const struct step *step, const struct service *s)
+{
+	bool concerned[ENGINE_KIND_COUNT] = { false };
+	if (s->want)
+		concerned[task_definition_engine(s->want->task_definition)] = true;
+	for (uint32_t i = 0; i < s->live_count; i++)
+		concerned[s->live[i]->kind] = true;
+	for (uint32_t i = 0; i < s->stopped_count; i++)
+		concerned[s->stopped[i]->kind] = true;
+	for (int i = 0; i < ENGINE_KIND_COUNT; i++) {
+		if (concerned[i] && !step->input->tasks_known[i])
+			return i;
+	}
+	return -1;
+}
+
 bool step_knows(const struct step *step, const struct service *s)
 {
-	const bool *known = step->input->tasks_known;
-	bool knows = !s->want || known[task_definition_engine(s->want->task_definition)];
-	for (uint32_t i = 0; i < s->live_count; i++)
-		knows = knows && known[s->live[i]->kind];
-	for (uint32_t i = 0; i < s->stopped_count; i++)
-		knows = knows && known[s->stopped[i]->kind];
-	return knows;
+	return unknown_engine(step, s) < 0;
+}
+
+const char *step_why_unknown(const struct step *step, const struct service *s)
+{
+	int kind = unknown_engine(step, s);
+	const char *why = kind < 0 ? NULL : step->input->why_unknown[kind];
+	return why && *why ? arena_printf(step->arena, REASON_UNKNOWN ": %s", why) : REASON_UNKNOWN;
 }
 
 void step_gather(struct step *step)

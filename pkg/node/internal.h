@@ -87,6 +87,8 @@ struct step {
 /* Could all engines be asked? All that may have a task of the service? */
 bool step_knows_all(const struct step *step);
 bool step_knows(const struct step *step, const struct service *s);
+/* Where it does not: why, for people. */
+const char *step_why_unknown(const struct step *step, const struct service *s);
 void step_wake(struct step *step, int64_t at_ms); /* look again then */
 void step_act(struct step *step, struct node_action action);
 /* May the action be given, now or again? Notes it. `whom`: a task id or a service's key. */
@@ -106,6 +108,7 @@ static inline bool is_of_target(const struct node_task *task, const struct diges
 
 #define REASON_UNHEALTHY "Task failed container health checks"
 #define REASON_LEAVING	 "Task stopped by user"
+#define REASON_UNKNOWN	 "the engine cannot be asked what runs"
 
 /* The answer of a prepare of the desired target, or NULL. */
 const struct node_prepare *step_prepare(const struct step *step, const struct service *s);

@@ -108,6 +108,7 @@ struct node_input {
 	/* False: the engine of that kind could not be asked; its tasks are left alone. Those that
 	 * are listed all the same are what was known at last. True where the node has none. */
 	bool tasks_known[ENGINE_KIND_COUNT];
+	const char *why_unknown[ENGINE_KIND_COUNT]; /* of those that are not; may be NULL */
 	const struct node_task *tasks;
 	uint32_t task_count;
 	const struct node_prepare *prepares;

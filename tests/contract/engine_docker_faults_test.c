@@ -33,6 +33,8 @@ static struct {
 	int connections[CONNECTIONS_MAX];
 	size_t count;
 	_Atomic(const struct rule *) rule;
+	_Atomic bool silent,
+		asked; /* no answer to anything; what the rule is about was asked for */
 	char path[108];
 } server = { .fd = -1 };
 
@@ -44,6 +46,7 @@ static const struct rule good[] = {
 	{ .path = "/containers/json", .answer = "[]" },
 	{ .path = "/events", .answer = NULL },
 	{ .path = "/containers/", .answer = "{\"message\":\"No such container\"}" },
+	{ .path = "/images/", .answer = "{\"Id\":\"sha256:1\",\"RepoDigests\":[]}" },
 };
 
 static bool say(int fd, const char *text)
@@ -56,6 +59,10 @@ static void answer(int fd, const char *request)
 {
 	const struct rule *rule = server.rule;
 	char head[128];
+	if (server.silent)
+		return;
+	if (rule && strstr(request, rule->path))
+		server.asked = true;
 	if (!rule || !strstr(request, rule->path)) {
 		rule = NULL;
 		for (size_t i = 0; i < ARRAY_LEN(good) && !rule; i++)
@@ -116,6 +123,7 @@ static void server_start(const char *path, const struct rule *rule)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	snprintf(server.path, sizeof(server.path), "%s", path);
 	server.rule = rule;
+	server.silent = server.asked = false;
 	server.count = 0;
 	server.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(server.fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -177,11 +185,7 @@ static void test_absent(void **state)
 	open_away(&w);
 	wait_why(&w, "No such file or directory");
 	assert_false(w.ops->facts(w.engine, &w.arena, &facts, NULL));
-	/* Nothing can be asked of it, and everything answers. */
-	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
-	struct answer a = world_prepare(&w, task);
-	assert_false(a.ok);
-	assert_memory_equal(a.reason, "CannotPullContainerError: ", 26);
+	/* Nothing can be asked of it, and what can be answered is. */
 	assert_true(world_stop(&w, "none", "x").ok);
 	assert_true(world_remove(&w, "none").ok);
 	/* It comes, and goes, and comes again. */
@@ -257,10 +261,124 @@ static void test_hangs(void **state)
 		loop_run(w.loop);
 	}
 	assert_non_null(why(&w));
-	int64_t began = clock_monotonic_ms();
-	assert_false(world_prepare(&w, world_task(&w, "web", "sleep", NULL)).ok);
-	assert_true(clock_monotonic_ms() - began < 5000);
 	world_release(&w); /* and it can be closed */
+}
+
+/* It was well, and answers nothing any more. Its stream of events ends again and again, and each
+ * time it is looked at anew. */
+static void test_falls_silent(void **state)
+{
+	static const struct rule short_stream = { .path = "/events", .answer = "{}" };
+	struct world w;
+	(void)state;
+	open_away(&w);
+	server_start(w.socket, &short_stream);
+	world_wait_listable(&w);
+	server.silent = true;
+	wait_why(&w, "DockerTimeoutError: "); /* much sooner than after ASK_DEADLINE_MS */
+	server_stop();
+	server_start(w.socket, NULL);
+	world_wait_listable(&w);
+	world_release(&w);
+}
+
+static struct wire_desired_task *local_task(struct world *w)
+{
+	struct wire_desired_task *task = world_task(w, "web", "sleep", NULL);
+	world_container(task, 0)->image_pull_policy = "IfNotPresent";
+	return task;
+}
+
+static bool asked(struct world *w, void *arg)
+{
+	(void)w;
+	(void)arg;
+	return server.asked;
+}
+
+/* The engine goes away while it is asked for what the rule names. */
+static void go_away_in(struct world *w, const struct rule *rule)
+{
+	server_start(w->socket, rule);
+	world_wait(w, asked, NULL, rule->path);
+	server_stop();
+	wait_why(w, "engine.sock");
+}
+
+/* What is begun meanwhile is no failure: it waits, says for what, and goes on. */
+static void test_start_put_off(void **state)
+{
+	static const struct rule images = { .path = "/images/" },
+				 create = { .path = "/containers/create" },
+				 refused = { .path = "/containers/create",
+					     .answer = "{\"message\":\"boom\"}",
+					     .refused = true };
+	struct world w;
+	struct answer a = { 0 };
+	(void)state;
+	open_away(&w);
+	server_start(w.socket, &images);
+	world_wait_listable(&w);
+	world_begin_start(&w, "t1", local_task(&w), &a);
+	world_wait(&w, asked, NULL, "a look at the image");
+	server_stop();
+	wait_why(&w, "engine.sock");
+	go_away_in(&w, &images); /* once more: it is looked for anew */
+	for (int i = 0; i < 2; i++) {
+		go_away_in(&w, &create);
+		struct node_task *tasks;
+		uint32_t count;
+		assert_false(w.ops->list(w.engine, &w.arena, &tasks, &count, NULL));
+		assert_int_equal(count, 1);
+		assert_int_equal(tasks[0].status, TASK_PENDING);
+		assert_non_null(strstr(tasks[0].reason, "engine.sock"));
+		assert_false(a.came);
+	}
+	/* That it cannot be made is told by an engine that is there. */
+	server_start(w.socket, &refused);
+	world_wait_listable(&w);
+	const struct node_task *task = world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_string_equal(task->reason, "CannotCreateContainerError: boom");
+	assert_true(a.came && !a.ok);
+	world_release(&w);
+}
+
+static void take_prepared(void *arg, bool ok, const char *reason, const struct str_map *images)
+{
+	struct answer *answer = arg;
+	(void)reason;
+	(void)images;
+	answer->came = true;
+	answer->ok = ok;
+}
+
+static bool came(struct world *w, void *arg)
+{
+	(void)w;
+	return ((struct answer *)arg)->came;
+}
+
+static void test_prepare_put_off(void **state)
+{
+	static const struct rule images = { .path = "/images/" };
+	struct world w;
+	struct answer absent = { 0 }, cut_off = { 0 };
+	(void)state;
+	open_away(&w);
+	wait_why(&w, "No such file or directory");
+	w.ops->prepare(w.engine, local_task(&w), take_prepared, &absent);
+	server_start(w.socket, &images);
+	world_wait_listable(&w);
+	w.ops->prepare(w.engine, local_task(&w), take_prepared, &cut_off);
+	world_wait(&w, asked, NULL, "a look at the image");
+	server_stop();
+	wait_why(&w, "engine.sock");
+	assert_false(absent.came || cut_off.came);
+	server_start(w.socket, NULL);
+	world_wait(&w, came, &absent, "the answer of a prepare");
+	world_wait(&w, came, &cut_off, "the answer of another");
+	assert_true(absent.ok && cut_off.ok);
+	world_release(&w);
 }
 
 static int stop_server(void **state)
@@ -276,6 +394,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_absent, stop_server),
 		cmocka_unit_test_teardown(test_nonsense, stop_server),
 		cmocka_unit_test_teardown(test_hangs, stop_server),
+		cmocka_unit_test_teardown(test_falls_silent, stop_server),
+		cmocka_unit_test_teardown(test_start_put_off, stop_server),
+		cmocka_unit_test_teardown(test_prepare_put_off, stop_server),
 	};
 	return cmocka_run_group_tests_name("docker engine, faults", tests, NULL, NULL);
 }

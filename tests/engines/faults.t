@@ -31,10 +31,15 @@ must 10 "a killed process is back while the engine hangs" back
 simple late localhost/test:1
 service late late
 push "a container, while the engine hangs"
+waits() { muster get tasks -o json | jq -e '[.tasks[] | select(.group == "service:late" and .lastStatus == "PENDING" and
+	(.stoppedReason // "" | contains("DockerTimeoutError")))] | length == 1' > /dev/null; }
 must 45 "status says within its deadline that the engine does not answer" unavailable
+must 30 "the task waits, and says for what" waits
 daemon "$ENGINE" thaw
 must 30 "it heals when the engine goes on" available
 must 30 "what was pushed meanwhile starts" shape_is late "n1:main:running:1"
+counted() { muster get tasks -o json | jq '[.tasks[] | select(.group == "service:late" and .lastStatus == "STOPPED")] | length'; }
+is "$(counted)" 0 "and no failed start was counted"
 is "$(ids_of app)" "$before" "what ran is the same container"
 
 done_testing

@@ -113,6 +113,11 @@ static void an_engine_that_is_away_holds_up_only_its_own(void **state UNUSED)
 	n.in.tasks_known[ENGINE_CONTAINER] = false;
 	STEP(T0, "start native, stop a");
 	assert_string_equal(n.out.tasks[0].reason, "the engine cannot be asked what runs");
+	n.in.why_unknown[ENGINE_CONTAINER] = "DockerTimeoutError: silent";
+	STEP(T0, "");
+	assert_string_equal(n.out.tasks[0].reason,
+			    "the engine cannot be asked what runs: DockerTimeoutError: silent");
+	n.in.why_unknown[ENGINE_CONTAINER] = NULL;
 	n.in.tasks_known[ENGINE_CONTAINER] = true;
 	STEP(T0 + 1, "start contained, stop b");
 	/* A task of the same service that the other engine may still run holds up the start. */

@@ -71,8 +71,10 @@ static void answered(void *arg, const struct http_answer *http)
 			*words ? words
 			       : arena_printf(&call->arena, "the engine answers %d", answer.status);
 	}
-	if (answer.none)
-		link_suspect(call->engine, &answer);
+	if (answer.none) {
+		link_suspect(call, &answer);
+		answer.away = call->engine->link != LINK_UP;
+	}
 	call->done(call, &answer);
 	if (!call->request && !call->held)
 		call_free(call);

@@ -31,6 +31,15 @@ static void finish(struct call *call, bool ok, const char *reason)
 		docker_task_answered(task, call->slot, ok, reason);
 }
 
+/* Nothing is known of what came of it, and that is not the task's fault. */
+static bool put_off(struct call *call, bool away)
+{
+	struct task *task = away ? docker_task_find(call->engine, call->task) : NULL;
+	if (task)
+		docker_task_put_off(task, call->slot);
+	return away;
+}
+
 /* --- create ------------------------------------------------------------------------------------
  */
 
@@ -42,7 +51,7 @@ static void got_holder(struct call *call, const struct answer *answer)
 	struct inspect_clock clock = { clock_unix_ms(), clock_boot_ms() };
 	struct inspected info;
 	struct err err;
-	if (!task)
+	if (!task || put_off(call, answer->away))
 		return;
 	const char *container = create_container_of(task->td, call->slot);
 	if (!answer->ok ||
@@ -68,7 +77,7 @@ static void image_again(void *arg, const struct image_answer *answer)
 	call->held = false;
 	if (task && answer->ok)
 		create_next(call, task);
-	else
+	else if (!put_off(call, answer->away))
 		finish(call, false, answer->reason);
 	if (!call->request)
 		call_free(call);
@@ -107,7 +116,7 @@ static void log_warnings(const struct answer *answer, const struct task *task, u
 static void created(struct call *call, const struct answer *answer)
 {
 	struct task *task = docker_task_find(call->engine, call->task);
-	if (!task)
+	if (!task || put_off(call, answer->away))
 		return;
 	if (answer->ok) {
 		log_warnings(answer, task, call->slot);
@@ -174,7 +183,7 @@ static const struct volume *mounted(const struct task *task, const struct mount_
 static void got_volume(struct call *call, const struct answer *answer)
 {
 	struct task *task = docker_task_find(call->engine, call->task);
-	if (!task)
+	if (!task || put_off(call, answer->away))
 		return;
 	if (answer->ok || flavor_volume_there(answer->status, answer->message))
 		create_next(call, task);
@@ -235,7 +244,8 @@ static void done(struct call *call, const struct answer *answer)
 	/* What is not there is stopped, killed and removed. */
 	if (answer->status == 404 && call->kind != LIFECYCLE_START)
 		ok = true;
-	finish(call, ok, answer->message);
+	if (!put_off(call, answer->away))
+		finish(call, ok, answer->message);
 }
 
 static void call_container(struct task *task, uint32_t slot, enum lifecycle_call_kind kind,

@@ -114,6 +114,8 @@ void docker_task_describe(const struct task *task, struct arena *arena, struct n
 	enum task_status status = status_of(task);
 	bool stopped = status == TASK_STOPPED;
 	const char *reason = task->stage == STAGE_IMAGES ? task->progress : o->reason;
+	if (status == TASK_PENDING && task->engine->link != LINK_UP && task->engine->why)
+		reason = task->engine->why;
 	*out = (struct node_task){
 		.id = arena_strdup(arena, task->id.task),
 		.cluster = arena_strdup(arena, task->id.cluster),

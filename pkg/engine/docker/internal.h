@@ -5,6 +5,10 @@
  * because of an event, after every call, and all of them every RELIST_MS; calls follow from
  * lifecycle_step() alone. While the engine does not answer every container is UNKNOWN, and nothing
  * is called.
+ *
+ * An engine that is gone or hangs is no task's failure: what it did not answer is put off until it
+ * is there again, and counts for nothing. One that hangs while nothing is asked of it is noticed
+ * after RELIST_MS + PING_DEADLINE_MS at the latest.
  */
 #ifndef MUSTER_ENGINE_DOCKER_INTERNAL_H
 #define MUSTER_ENGINE_DOCKER_INTERNAL_H
@@ -21,7 +25,8 @@
 #define INSPECTS_AT_ONCE 4
 
 /* Deadlines of calls, most of them as ECS's agent has them. */
-#define ASK_DEADLINE_MS	   30000 /* what only asks: beyond, the engine hangs */
+#define PING_DEADLINE_MS   5000	 /* before each relist; nothing holds it up but a hanging engine */
+#define ASK_DEADLINE_MS	   30000 /* what only asks: a storage that is busy may hold it up */
 #define CREATE_DEADLINE_MS 240000
 #define START_DEADLINE_MS  180000
 #define STOP_MARGIN_S	   30 /* beyond the stop timeout */
@@ -47,6 +52,7 @@ struct task;
 struct answer {
 	bool ok;	  /* status 2xx */
 	bool none;	  /* no answer came: .message says why */
+	bool away;	  /* none, and the engine is gone or hangs */
 	int status, code; /* code: errno of none */
 	const char *body; /* NUL-terminated */
 	size_t len;
@@ -68,6 +74,7 @@ struct call {
 	uint32_t step;
 	json_t *json;	  /* given back when it ends */
 	bool held;	  /* it goes on with something else than an answer */
+	bool probes;	  /* no answer within its deadline means that the engine hangs */
 	size_t max_bytes; /* of the answer; 0: INSPECT_MAX_BYTES */
 };
 struct call *call_new(struct docker_engine *engine,
@@ -94,8 +101,8 @@ enum link_state {
 void link_start(struct docker_engine *engine);
 void link_close(struct docker_engine *engine);
 void link_set_fleet(struct docker_engine *engine);
-/* A call had no answer: is the engine gone? */
-void link_suspect(struct docker_engine *engine, const struct answer *answer);
+/* A call had no answer: is the engine gone, or does it hang? */
+void link_suspect(const struct call *call, const struct answer *answer);
 /* It does not answer, or not as it should: away, and tried again. */
 void link_failed(struct docker_engine *engine, const char *why);
 /* All that was listed is known. */
@@ -176,6 +183,8 @@ uint32_t docker_task_slot_at(const struct task *task, uint32_t n);
 void docker_task_step(struct task *task);
 /* The next step has a call's answer. */
 void docker_task_answered(struct task *task, uint32_t slot, bool ok, const char *reason);
+/* The engine is away: as if the call had not been made. What came of it is seen when it is back. */
+void docker_task_put_off(struct task *task, uint32_t slot);
 /* It stops: TaskFailedToStart. */
 void docker_task_fail(struct task *task, const char *reason);
 void docker_task_dirty(struct task *task, uint32_t slot);
@@ -187,6 +196,7 @@ void docker_task_describe(const struct task *task, struct arena *arena, struct n
 void docker_task_set_texts(struct task *task, const struct str_map *environment,
 			   const struct str_map *pinned);
 const char *map_value(const struct str_map *map, const char *name); /* NULL: it has none */
+struct str_map docker_copy_map(const struct str_map *from, struct arena *arena);
 
 /* adopt.c: tasks that are found without their records. */
 /* The task of a container that is listed, made where it is not known; NULL: it cannot be ours. */
@@ -231,7 +241,7 @@ void calls_tail(struct task *task, uint32_t slot);
  */
 
 struct image_answer {
-	bool ok;
+	bool ok, away;	    /* away: not ok, because the engine is */
 	const char *reason; /* of a failure */
 	const char *image;  /* what to create a container from */
 	const char *digest; /* "sha256:..."; NULL */
@@ -259,10 +269,11 @@ const char *pause_image(struct docker_engine *engine); /* its name */
 void pause_want(struct docker_engine *engine, void (*done)(void *arg, const struct image_answer *a),
 		void *arg);
 
-/* prepare.c */
+/* prepare.c: waits while the engine is away. */
 void docker_prepare(void *self, const struct wire_desired_task *task, engine_prepared done,
 		    void *arg);
 void prepare_task_images(struct task *task);
+void prepares_resume(struct docker_engine *engine); /* it is back */
 void prepares_close(struct docker_engine *engine);
 
 /* --- docker.c ----------------------------------------------------------------------------------

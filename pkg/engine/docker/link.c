@@ -50,14 +50,14 @@ void link_failed(struct docker_engine *engine, const char *why)
 
 /* A pull may take its time, and a stop; what cannot be reached at all, or does not even tell what
  * it has, is away. */
-void link_suspect(struct docker_engine *engine, const struct answer *answer)
+void link_suspect(const struct call *call, const struct answer *answer)
 {
 	static const int gone[] = { ENOENT, ECONNREFUSED, ECONNRESET, EACCES, EPIPE, ENOTSOCK };
+	bool away = call->probes && answer->code == ETIMEDOUT;
 	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
-		if (answer->code == gone[i] && engine->link == LINK_UP) {
-			link_failed(engine, answer->message);
-			return;
-		}
+		away |= answer->code == gone[i];
+	if (away && call->engine->link == LINK_UP)
+		link_failed(call->engine, answer->message);
 }
 
 /* The socket's directory has changed: perhaps it is back. */
@@ -232,6 +232,25 @@ static void list(void *arg)
 		  filters(engine, false, &call->arena));
 }
 
+static void got_ping(struct call *call, const struct answer *answer)
+{
+	struct docker_engine *engine = call->engine;
+	if (engine->link != LINK_LISTING && engine->link != LINK_UP)
+		return;
+	if (answer->none)
+		link_failed(engine, answer->message);
+	else
+		list(engine);
+}
+
+/* A list may take its time where a pull keeps the engine's storage busy; whether it lives at all is
+ * asked first. */
+static void relist(void *arg)
+{
+	struct call *call = call_new(arg, got_ping);
+	call_send(call, "GET", PING_DEADLINE_MS, NULL, "/_ping");
+}
+
 static bool is_known(void *arg, const char *id)
 {
 	return docker_task_find(arg, id) != NULL;
@@ -259,6 +278,7 @@ void link_listed(struct docker_engine *engine)
 		docker_task_step(task);
 	}
 	vec_release(&tasks);
+	prepares_resume(engine);
 	pulled_images_look(engine);
 	engine->changed(engine->arg);
 }
@@ -353,7 +373,7 @@ static void reopen_events(void *arg)
 	if ((engine->link != LINK_LISTING && engine->link != LINK_UP) || engine->events)
 		return;
 	follow_events(engine);
-	list(engine);
+	relist(engine);
 }
 
 void link_set_fleet(struct docker_engine *engine)
@@ -455,7 +475,7 @@ static void try_now(void *arg)
 void link_start(struct docker_engine *engine)
 {
 	engine->retry = timer_new(engine->loop, try_now, engine);
-	engine->relist = timer_new(engine->loop, list, engine);
+	engine->relist = timer_new(engine->loop, relist, engine);
 	engine->reopen = timer_new(engine->loop, reopen_events, engine);
 	engine->retry_ms = RECONNECT_MIN_MS;
 	timer_set(engine->retry, 0);

@@ -81,10 +81,11 @@ struct wish {
 	void *arg;
 };
 
-static void finish(struct call *call, const char *reason)
+static void finish(struct call *call, bool away, const char *reason)
 {
 	struct image_answer answer = {
 		.ok = !reason,
+		.away = away,
 		.image = reason ? NULL : call->engine->pause_name,
 	};
 	if (reason)
@@ -104,7 +105,7 @@ static void imported(struct call *call, const struct answer *answer)
 	const char *error = json_string_value(json_object_get(json, "error"));
 	const char *reason = answer->ok ? arena_strdup(&call->arena, error) : answer->message;
 	json_decref(json);
-	finish(call, reason);
+	finish(call, answer->away, reason);
 }
 
 static void looked(struct call *call, const struct answer *answer)
@@ -114,11 +115,11 @@ static void looked(struct call *call, const struct answer *answer)
 	struct buf program = { 0 }, tar = { 0 };
 	struct err err;
 	if (answer->ok || answer->status != 404) {
-		finish(call, answer->ok ? NULL : answer->message);
+		finish(call, answer->away, answer->ok ? NULL : answer->message);
 		return;
 	}
 	if (!read_program(engine, &program, &err)) {
-		finish(call, err.text);
+		finish(call, false, err.text);
 	} else {
 		tar_file(&tar, "muster-shim", program.data, program.len);
 		struct http_spec spec = {
@@ -132,6 +133,7 @@ static void looked(struct call *call, const struct answer *answer)
 			.deadline_ms = LOAD_DEADLINE_MS,
 		};
 		call->done = imported;
+		call->probes = false;
 		call_send_spec(call, &spec);
 	}
 	buf_release(&program);
@@ -143,7 +145,7 @@ static void failed(void *arg, bool ok, const char *reason)
 	struct call *call = arg;
 	(void)ok;
 	call->held = false;
-	finish(call, reason);
+	finish(call, false, reason);
 	call_free(call);
 }
 
@@ -155,6 +157,7 @@ void pause_want(struct docker_engine *engine, void (*done)(void *arg, const stru
 	*wish = (struct wish){ engine, done, arg };
 	call->arg = wish;
 	if (pause_image(engine)) {
+		call->probes = true;
 		call_send(call, "GET", ASK_DEADLINE_MS, NULL, "/images/%s/json",
 			  engine->pause_name);
 		return;

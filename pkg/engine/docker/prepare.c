@@ -14,7 +14,10 @@ struct prepare {
 	const char *cluster, *service; /* of an update */
 	engine_prepared done;
 	void *arg;
+	const struct task_definition *td;
+	struct str_map pinned;
 	uint32_t waits; /* answers to come */
+	bool away;	/* the engine is: asked again when it is back */
 	const char *failure;
 	uint32_t count;
 	const char *names[LIMIT_CONTAINERS], *images[LIMIT_CONTAINERS], *digests[LIMIT_CONTAINERS];
@@ -90,11 +93,14 @@ static void go_on(struct prepare *p)
 	docker_task_step(task);
 }
 
+static void ask(struct prepare *p);
+
 static void got(void *arg, const struct image_answer *a)
 {
 	struct want *want = arg;
 	struct prepare *p = want->prepare;
-	if (!a->ok && !p->failure)
+	p->away |= a->away;
+	if (!a->ok && !a->away && !p->failure)
 		p->failure = arena_strdup(&p->arena, a->reason);
 	if (a->ok && want->index < LIMIT_CONTAINERS) {
 		p->images[want->index] = arena_strdup(&p->arena, a->image);
@@ -102,6 +108,11 @@ static void got(void *arg, const struct image_answer *a)
 	}
 	if (--p->waits > 0)
 		return;
+	if (p->away && !p->failure) {
+		if (p->engine->link == LINK_UP) /* back already */
+			ask(p);
+		return;
+	}
 	if (p->task)
 		go_on(p);
 	else
@@ -131,30 +142,33 @@ static void progress(void *arg, const char *text)
  */
 
 /* What is missing on the node is known at once; a pull may take its time. */
-static void check_resources(struct prepare *p, const struct task_definition *td)
+static void check_resources(struct prepare *p)
 {
 	struct arena CLEANUP(arena_release) arena = { 0 };
 	struct resources r;
 	struct err err;
-	for (uint32_t i = 0; i < td->container_definitions.len && !p->failure; i++)
-		if (!resources_read(&td->container_definitions.items[i], &arena, &r, &err))
+	for (uint32_t i = 0; i < p->count && !p->failure; i++)
+		if (!resources_read(&p->td->container_definitions.items[i], &arena, &r, &err))
 			p->failure = arena_strdup(&p->arena, err.text);
 }
 
-static void ask(struct prepare *p, const struct task_definition *td, const struct str_map *pinned)
+static void ask(struct prepare *p)
 {
+	const struct task_definition *td = p->td;
+	p->away = false;
 	p->count = td->container_definitions.len;
-	check_resources(p, td);
+	check_resources(p);
 	p->waits = p->count + create_needs_owner(td);
 	for (uint32_t i = 0; i < p->count; i++) {
 		const struct container_definition *c = &td->container_definitions.items[i];
 		bool pins =
 			!c->version_consistency || strcmp(c->version_consistency, "disabled") != 0;
-		p->names[i] = arena_strdup(&p->arena, c->name);
+		p->names[i] = c->name;
 		p->wants[i] = (struct want){ p, i };
 		image_want(p->engine,
 			   &(struct image_want){ .image = c->image,
-						 .pinned = pins ? map_value(pinned, c->name) : NULL,
+						 .pinned = pins ? map_value(&p->pinned, c->name)
+								: NULL,
 						 .policy = c->image_pull_policy,
 						 .done = got,
 						 .progress = progress,
@@ -166,13 +180,29 @@ static void ask(struct prepare *p, const struct task_definition *td, const struc
 	}
 }
 
-static void refuse(void *arg, bool ok, const char *reason)
+/* Now, or when the engine is there. */
+static void begin(struct prepare *p, const struct task_definition *td, const struct str_map *pinned)
 {
-	struct prepare *p = arg;
-	(void)ok;
-	p->failure = arena_printf(&p->arena, "CannotPullContainerError: %s", reason);
-	answer(p);
-	prepare_free(p);
+	p->td = schema_copy(&task_definition_schema, td, &p->arena);
+	p->pinned = docker_copy_map(pinned, &p->arena);
+	p->away = p->engine->link != LINK_UP;
+	if (!p->away)
+		ask(p);
+}
+
+void prepares_resume(struct docker_engine *engine)
+{
+	struct prepare *p = engine->prepares;
+	while (p) {
+		struct prepare *next = p->next; /* answers come on the loop, never from in here */
+		struct task *task = p->task ? docker_task_find(engine, p->task) : NULL;
+		bool held = p->away && p->waits == 0;
+		if (held && p->task && (!task || task->stage != STAGE_IMAGES))
+			prepare_free(p);
+		else if (held)
+			ask(p);
+		p = next;
+	}
 }
 
 void docker_prepare(void *self, const struct wire_desired_task *task, engine_prepared done,
@@ -184,12 +214,7 @@ void docker_prepare(void *self, const struct wire_desired_task *task, engine_pre
 	p->service = arena_strdup(&p->arena, task->service);
 	p->done = done;
 	p->arg = arg;
-	if (engine->link == LINK_UP)
-		ask(p, task->task_definition, &task->images);
-	else
-		docker_answer_later(engine, false,
-				    engine->why ? engine->why : "the engine was not asked yet",
-				    refuse, p);
+	begin(p, task->task_definition, &task->images);
 }
 
 void prepare_task_images(struct task *task)
@@ -199,5 +224,5 @@ void prepare_task_images(struct task *task)
 	task->images_asked = true;
 	struct prepare *p = prepare_new(task->engine);
 	p->task = arena_strdup(&p->arena, task->id.task);
-	ask(p, task->td, &task->pinned);
+	begin(p, task->td, &task->pinned);
 }

@@ -30,7 +30,7 @@ struct pull {
 	enum pull_policy policy;
 	struct waiter *waiters;
 	json_t *before; /* all images there were before the pull; NULL: not known */
-	bool pulled;
+	bool pulled, away;
 	char *failure; /* told within the stream */
 	VEC(struct layer) layers;
 	int64_t told_ms;
@@ -64,6 +64,7 @@ static void fail(struct pull *pull, const char *why)
 {
 	bool named = strncmp(why, "CannotPull", 10) == 0 || strncmp(why, "DockerTimeout", 13) == 0;
 	struct image_answer answer = {
+		.away = pull->away,
 		.reason = named ? why
 				: arena_printf(&pull->arena, "CannotPullContainerError: %s", why),
 	};
@@ -116,6 +117,7 @@ static void looked(struct call *call, const struct answer *answer)
 	struct image_info info;
 	struct err err;
 	bool there = answer->ok;
+	pull->away = answer->away;
 	if (there && !inspect_image(answer->body, answer->len, &pull->arena, &info, &err)) {
 		fail(pull, err.text);
 		return;
@@ -142,6 +144,7 @@ static void look(struct call *call, struct pull *pull)
 	struct buf path = { 0 };
 	buf_addf(&path, image_path(pull->engine), pull->name);
 	call->done = looked;
+	call->probes = true;
 	call_send(call, "GET", ASK_DEADLINE_MS, NULL, "%s", buf_str(&path));
 	buf_release(&path);
 }
@@ -219,6 +222,7 @@ static void pull_ended(struct call *call, const struct answer *answer)
 {
 	struct pull *pull = call->arg;
 	if (!answer->ok || pull->failure) {
+		pull->away = answer->away && !pull->failure;
 		fail(pull, pull->failure ? pull->failure : answer->message);
 		return;
 	}
@@ -276,6 +280,7 @@ static void begin_pull(struct call *call, struct pull *pull)
 		.max_bytes = PROGRESS_MAX,
 	};
 	call->done = pull_ended;
+	call->probes = false;
 	call_send_spec(call, &spec);
 	tell_progress(pull);
 }
@@ -292,6 +297,7 @@ static void got_images(struct call *call, const struct answer *answer)
 static void note_images(struct call *call)
 {
 	call->done = got_images;
+	call->probes = true;
 	call->max_bytes = LIST_MAX_BYTES;
 	call_send(call, "GET", ASK_DEADLINE_MS, NULL, "/images/json");
 }

@@ -90,7 +90,7 @@ const char *map_value(const struct str_map *map, const char *name)
 	return NULL;
 }
 
-static struct str_map copy_map(const struct str_map *from, struct arena *arena)
+struct str_map docker_copy_map(const struct str_map *from, struct arena *arena)
 {
 	struct str_map map = { .set = true };
 	uint32_t count = from ? from->len : 0;
@@ -105,8 +105,8 @@ static struct str_map copy_map(const struct str_map *from, struct arena *arena)
 void docker_task_set_texts(struct task *task, const struct str_map *environment,
 			   const struct str_map *pinned)
 {
-	task->environment = copy_map(environment, &task->arena);
-	task->pinned = copy_map(pinned, &task->arena);
+	task->environment = docker_copy_map(environment, &task->arena);
+	task->pinned = docker_copy_map(pinned, &task->arena);
 }
 
 void docker_task_dirty(struct task *task, uint32_t slot)
@@ -291,6 +291,14 @@ void docker_task_answered(struct task *task, uint32_t index, bool ok, const char
 	slot->answered = true;
 	slot->answer_ok = ok;
 	set_reason(&slot->answer_reason, ok ? NULL : reason);
+	docker_task_dirty(task, index);
+}
+
+void docker_task_put_off(struct task *task, uint32_t index)
+{
+	struct slot *slot = &task->slots[index];
+	slot->busy = LIFECYCLE_NONE;
+	slot->answered = false;
 	docker_task_dirty(task, index);
 }
 
