@@ -103,6 +103,13 @@ static const char *stalled_text(const json_t *service)
 	return text_is(c, "status", "True") && !wanted ? text_at(c, "message") : NULL;
 }
 
+/* Nodes match it, and none has what it needs: it may come. */
+static const char *nowhere_text(const json_t *service)
+{
+	const json_t *c = condition_of(service, "Ready");
+	return text_is(c, "reason", "NoNodeCanRunIt") ? text_at(c, "message") : NULL;
+}
+
 /* What one service that is not converged means for the goal; text: why it is not there. */
 static enum verdict service_verdict(const json_t *service, struct buf *text)
 {
@@ -121,6 +128,7 @@ static enum verdict service_verdict(const json_t *service, struct buf *text)
 		return WAIT_ON;
 	}
 	const char *stalled = stalled_text(service);
+	stalled = stalled ? stalled : nowhere_text(service);
 	bool healthy = unknown == 0 && stopping == 0 &&
 		       ready + number_at(service, "unreachableCount") >= desired && !stalled;
 	bool done = strcmp(options.goal, "healthy") == 0 || removing ||

@@ -125,14 +125,49 @@ static uint32_t lagging_nodes(const struct control *c, const struct service_stat
 	return count;
 }
 
+/*
+ * A service that is placed nowhere though nodes match it: they lack what it needs. Says how many of
+ * them lack what; false: it is placed, or no node matches.
+ */
+static bool runs_nowhere(const struct control *c, const struct service_state *s, struct buf *why)
+{
+	bool stays = s->removing || s->suspend || s->kept || s->stalled;
+	if (s->id == PLAN_NONE || stays || s->counts.desired || !s->counts.excluded)
+		return false;
+	bool native = planner_service(c->planner, s->id)->engine == ENGINE_PROCESS;
+	const char *const lacks[PLAN_REASON_COUNT] = {
+		[PLAN_NO_ENGINE] = native ? "no process engine" : "no container engine",
+		[PLAN_MISSING_CAPABILITY] = "a capability is missing",
+		[PLAN_NO_CPU] = "too little CPU remains",
+		[PLAN_NO_MEMORY] = "too little memory remains",
+		[PLAN_PORT_TAKEN] = "a host port is taken",
+		[PLAN_NODE_FULL] = "no room for another task is left",
+	};
+	uint32_t counts[PLAN_REASON_COUNT] = { 0 };
+	struct arena arena;
+	plan_node_id *ids;
+	arena_init(&arena);
+	uint32_t count = planner_nodes(c->planner, &arena, &ids);
+	for (uint32_t i = 0; i < count; i++)
+		counts[planner_cell(c->planner, s->id, ids[i]).reason]++;
+	arena_release(&arena);
+	for (int i = 0; i < PLAN_REASON_COUNT; i++)
+		if (lacks[i] && counts[i])
+			buf_addf(why, "%s%s on %u node%s", why->len ? ", " : "", lacks[i],
+				 counts[i], counts[i] == 1 ? "" : "s");
+	return why->len > 0;
+}
+
 /* Complete where every reachable placed node is healthy on the present target, and which those are
- * is known. */
-static void deployment_judge(struct control *c, struct service_state *s, int64_t now_unix_ms)
+ * is known. What no node can run is not. */
+static void deployment_judge(struct control *c, struct service_state *s, bool nowhere,
+			     int64_t now_unix_ms)
 {
 	struct deployment *d = &s->primary;
 	const struct plan_counts *n = &s->counts;
-	bool complete = s->content && control_synced(c) && c->nodes_ever_known && n->unknown == 0 &&
-			n->ready + n->unreachable >= n->desired && n->in_flight == 0;
+	bool complete = !nowhere && s->content && control_synced(c) && c->nodes_ever_known &&
+			n->unknown == 0 && n->ready + n->unreachable >= n->desired &&
+			n->in_flight == 0;
 	if (!s->has_primary || d->state != ROLLOUT_IN_PROGRESS || !complete || s->removing ||
 	    !digest_equal(&d->target, &s->content->target))
 		return;
@@ -147,11 +182,13 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 {
 	struct conditions *conditions = &s->conditions;
 	const struct plan_counts *n = &s->counts;
-	deployment_judge(c, s, now_unix_ms);
+	struct buf CLEANUP(buf_release) why = { 0 };
+	bool nowhere = runs_nowhere(c, s, &why);
+	deployment_judge(c, s, nowhere, now_unix_ms);
 	bool looked = c->store_listed && s->id != PLAN_NONE;
 	s->judged = looked;
-	bool steady = looked && n->unknown == 0 && n->ready == n->desired && n->pending == 0 &&
-		      n->in_flight == 0 &&
+	bool steady = looked && !nowhere && n->unknown == 0 && n->ready == n->desired &&
+		      n->pending == 0 && n->in_flight == 0 &&
 		      (!s->has_primary || s->primary.state == ROLLOUT_COMPLETED);
 	if (!looked)
 		SET(READY, UNKNOWN, "NotYetLooked", "the store and the nodes were not read yet");
@@ -162,6 +199,8 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 		SET(READY, UNKNOWN, "NodesNotYetKnown",
 		    "%u nodes are not yet known; %u of %u tasks were ready when last heard of",
 		    n->unknown, n->ready, n->desired);
+	else if (nowhere)
+		SET(READY, FALSE, "NoNodeCanRunIt", "no node can run it: %s", buf_str(&why));
 	else if (n->desired == 0)
 		SET(READY, TRUE, "NothingDesired", "no node matches");
 	else if (n->ready == n->desired)

@@ -74,6 +74,10 @@ row 1 'the deployment of web failed' "$(web '.rolloutState = "FAILED"')"
 row 1 'the deployment of web failed' "$(web '.rolloutState = "FAILED"')" --for healthy
 row 5 'web 0/0: revision web:9 is not known' "$(web '.readyCount = 0 | .desiredCount = 0 |
 	.conditions += [{type: "Stalled", status: "True", reason: "TaskDefinitionNotFound", message: "revision web:9 is not known"}]')"
+nowhere='{type: "Ready", status: "False", reason: "NoNodeCanRunIt", message: "no node can run it: no container engine on 3 nodes"}'
+row 5 'web 0/0: no node can run it: no container engine on 3 nodes$' "$(web ".readyCount = 0 | .desiredCount = 0 |
+	.conditions = [{type: \"Progressing\", status: \"True\"}, $nowhere]")"
+row 5 'web 0/0: no node can run it' "$(web ".readyCount = 0 | .desiredCount = 0 | .conditions += [$nowhere]")" --for healthy
 row 5 's1 0/5; s2 0/5; s3 0/5; s4 0/5; s5 0/5; and 4 more$' ".notConverged = [range(1; 10) as \$i | $service | .service = \"s\(\$i)\" | .readyCount = 0]"
 
 # --- never older than the start

@@ -105,6 +105,42 @@ static void cluster_maps_log_drivers(void **state)
 	world_free(w);
 }
 
+/* What matching nodes lack is another thing than no node that matches: it is not done. */
+static void no_node_can_run_it(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	file_set_text(w, "task.yaml",
+		      "apiVersion: muster/v1\nkind: TaskDefinition\nmetadata: {name: web}\nspec:\n"
+		      "  containerDefinitions:\n  - name: a\n    image: a\n"
+		      "    logConfiguration: {logDriver: splunk}\n");
+	write_service(w, "web.yaml", "web", "web", "");
+	write_service(w, "prod.yaml", "prod", "web",
+		      "  placementConstraints:\n"
+		      "  - {type: memberOf, expression: 'attribute:env == prod'}\n");
+	push(w);
+	const struct condition *ready = &service(w, "web")->conditions.of[CONDITION_READY];
+	assert_int_equal(ready->status, CONDITION_FALSE);
+	assert_string_equal(ready->reason, "NoNodeCanRunIt");
+	assert_string_equal(ready->message,
+			    "no node can run it: a capability is missing on 2 nodes");
+	assert_int_equal(service(w, "web")->primary.state, ROLLOUT_IN_PROGRESS);
+	ready = &service(w, "prod")->conditions.of[CONDITION_READY];
+	assert_string_equal(ready->reason, "NothingDesired");
+	assert_int_equal(service(w, "prod")->primary.state, ROLLOUT_COMPLETED);
+
+	write_mapping(w, "journald");
+	file_set_text(w, "task.yaml",
+		      "apiVersion: muster/v1\nkind: TaskDefinition\nmetadata: {name: web}\nspec:\n"
+		      "  containerDefinitions:\n  - name: a\n    image: a\n"
+		      "    logConfiguration: {logDriver: awslogs}\n");
+	push(w);
+	ready = &service(w, "web")->conditions.of[CONDITION_READY];
+	assert_string_equal(ready->reason, "AllTasksReady");
+	assert_int_equal(service(w, "web")->primary.state, ROLLOUT_COMPLETED);
+	world_free(w);
+}
+
 static void attribute_places(void **state)
 {
 	(void)state;
@@ -346,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_commit_runs_everywhere),
 		cmocka_unit_test(sixth_node_touches_nothing_else),
+		cmocka_unit_test(no_node_can_run_it),
 		cmocka_unit_test(attribute_places),
 		cmocka_unit_test(cluster_maps_log_drivers),
 		cmocka_unit_test(changed_task_rolls_within_budget),
