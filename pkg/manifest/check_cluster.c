@@ -72,64 +72,104 @@ void check_cluster(struct reading *r, const struct cluster_manifest *cluster)
 
 /* --- what no cluster maps --------------------------------------------------------------------- */
 
-static bool secret_is_mapped(const struct manifest_tree *tree, const char *value_from)
+typedef bool (*cluster_maps)(const struct cluster_manifest *cluster, const char *text);
+
+static bool maps_secret(const struct cluster_manifest *cluster, const char *value_from)
 {
-	for (size_t i = 0; i < tree->cluster_count; i++)
-		for (uint32_t k = 0; k < tree->clusters[i]->cluster->secrets.len; k++)
-			if (glob_match(tree->clusters[i]->cluster->secrets.items[k].match,
-				       value_from))
-				return true;
+	for (uint32_t i = 0; i < cluster->secrets.len; i++)
+		if (glob_match(cluster->secrets.items[i].match, value_from))
+			return true;
 	return false;
 }
 
-static bool log_driver_is_mapped(const struct manifest_tree *tree, const char *driver)
+static bool maps_log_driver(const struct cluster_manifest *cluster, const char *driver)
 {
-	for (size_t i = 0; i < tree->cluster_count; i++)
-		for (uint32_t k = 0; k < tree->clusters[i]->cluster->log_drivers.len; k++)
-			if (glob_match(tree->clusters[i]->cluster->log_drivers.items[k].match,
-				       driver))
-				return true;
+	for (uint32_t i = 0; i < cluster->log_drivers.len; i++)
+		if (glob_match(cluster->log_drivers.items[i].match, driver))
+			return true;
 	return false;
 }
 
-static void check_secret(struct manifest_tree *tree, const char *path,
+static bool uses(const struct daemon_service *service, const char *family)
+{
+	const char *ref = service->task_definition.value;
+	size_t len = strlen(family);
+	return strncmp(ref, family, len) == 0 && (ref[len] == '\0' || ref[len] == ':');
+}
+
+/*
+ * Which cluster with a service of the task definition does not map the text, as the middle of a
+ * sentence; where no service uses it, any cluster may. NULL: mapped.
+ */
+static const char *unmapped(struct manifest_tree *tree, const struct manifest_object *td,
+			    cluster_maps maps, const char *text)
+{
+	const char *last = NULL, *first = NULL;
+	size_t without = 0;
+	for (size_t i = 0; i < tree->service_count; i++) { /* sorted by cluster */
+		const struct daemon_service *service = tree->services[i]->daemon_service;
+		const char *name = service_cluster(service);
+		if ((last && strcmp(last, name) == 0) || !uses(service, td->name))
+			continue;
+		last = name;
+		const struct manifest_object *cluster = manifest_find_cluster(tree, name);
+		if (cluster && maps(cluster->cluster, text))
+			continue;
+		first = first ? first : name;
+		without++;
+	}
+	for (size_t i = 0; i < tree->cluster_count && !last; i++)
+		if (maps(tree->clusters[i]->cluster, text))
+			return NULL;
+	if (!last)
+		return "of no Cluster manifest maps it";
+	if (without > 1)
+		return arena_printf(&tree->arena,
+				    "of the clusters \"%s\" and %zu more do not map it", first,
+				    without - 1);
+	return without ? arena_printf(&tree->arena, "of cluster \"%s\" do not map it", first)
+		       : NULL;
+}
+
+static void check_secret(struct manifest_tree *tree, const struct manifest_object *td,
 			 const struct key_value_secret *secret)
 {
 	enum secret_source source = secret_source_of(secret->value_from);
-	if (source == SECRET_FILE || source == SECRET_ENV ||
-	    secret_is_mapped(tree, secret->value_from))
+	if (source == SECRET_FILE || source == SECRET_ENV)
 		return;
-	diag_warning(
-		&tree->diags, path, secret->pos,
-		"the secret \"%s\" is kept in AWS, and \"secrets\" of no Cluster manifest maps "
-		"it: the task is not placed",
-		secret->name);
+	const char *where = unmapped(tree, td, maps_secret, secret->value_from);
+	if (where)
+		diag_warning(&tree->diags, td->path, secret->pos,
+			     "the secret \"%s\" is kept in AWS, and \"secrets\" %s: the task is "
+			     "not placed",
+			     secret->name, where);
 }
 
-static void check_container_mappings(struct manifest_tree *tree, const char *path,
+static void check_container_mappings(struct manifest_tree *tree, const struct manifest_object *td,
 				     const struct container_definition *c)
 {
 	const struct log_configuration *log = c->log_configuration;
 	for (uint32_t i = 0; i < c->secrets.len; i++)
-		check_secret(tree, path, &c->secrets.items[i]);
+		check_secret(tree, td, &c->secrets.items[i]);
 	if (!log)
 		return;
 	bool aws = log_driver_is_aws(log->log_driver);
 	for (uint32_t i = 0; !aws && i < log->secret_options.len; i++)
-		check_secret(tree, path, &log->secret_options.items[i]);
-	if (aws && !log_driver_is_mapped(tree, log->log_driver))
-		diag_warning(&tree->diags, path, log->pos,
-			     "the log driver \"%s\" is of AWS, and \"logDrivers\" of no Cluster "
-			     "manifest maps it: the engine's own is used",
-			     log->log_driver);
+		check_secret(tree, td, &log->secret_options.items[i]);
+	const char *where = aws ? unmapped(tree, td, maps_log_driver, log->log_driver) : NULL;
+	if (where)
+		diag_warning(&tree->diags, td->path, log->pos,
+			     "the log driver \"%s\" is of AWS, and \"logDrivers\" %s: the "
+			     "engine's own is used",
+			     log->log_driver, where);
 }
 
 void check_mappings(struct manifest_tree *tree)
 {
 	for (size_t i = 0; i < tree->task_definition_count; i++) {
-		const struct task_definition *td = tree->task_definitions[i]->task_definition;
+		const struct manifest_object *object = tree->task_definitions[i];
+		const struct task_definition *td = object->task_definition;
 		for (uint32_t k = 0; k < td->container_definitions.len; k++)
-			check_container_mappings(tree, tree->task_definitions[i]->path,
-						 &td->container_definitions.items[k]);
+			check_container_mappings(tree, object, &td->container_definitions.items[k]);
 	}
 }

@@ -167,7 +167,7 @@ void check_annotations(struct reading *r, const struct value *metadata,
 /* " (did you mean "x"?)" of the objects' names, or "" */
 const char *suggest_object(struct manifest_tree *tree, const struct manifest_object **items,
 			   size_t count, const char *name);
-/* Log drivers and secrets of AWS that no Cluster manifest maps: warnings. */
+/* Log drivers and secrets of AWS that are not mapped where they are used: warnings. */
 void check_mappings(struct manifest_tree *tree);
 /* dependsOn: names that exist, no cycle. */
 void check_dependencies(struct manifest_tree *tree, bool services_missing);

@@ -104,7 +104,8 @@ struct manifest_data {
  * service and task definition, surge with static host ports, LIMIT_SERVICES, LIMIT_NODES, and that
  * the files that task definitions name are there and within LIMIT_TASK_FILES_BYTES a task. Their
  * content is filled into the tree's task definitions, and is part of their digest. data NULL: there
- * are no other files. Warnings: log drivers and secrets of AWS that no Cluster manifest maps.
+ * are no other files. Warnings: log drivers and secrets of AWS that the Cluster
+ * manifests of the services that use them do not map (without such services: none maps).
  */
 struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, size_t count,
 					  const struct manifest_data *data);

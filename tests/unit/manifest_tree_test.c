@@ -295,20 +295,69 @@ static void test_constraint_limit(void **state)
 	}
 }
 
+/* Which clusters have to map what is of AWS: those whose services use it. */
+static void test_mappings(void **state)
+{
+	(void)state;
+#define CLUSTER(name)                                                                              \
+	"---\napiVersion: muster/v1\nkind: Cluster\nmetadata: {name: " name                        \
+	"}\nspec: {secrets: [{match: \"arn:aws:ssm:*\", from: \"file:/etc/s/{name}\"}]}\n"
+#define USER(name, cluster)                                                                        \
+	"---\napiVersion: muster/v1\nkind: DaemonService\nmetadata: {name: " name                  \
+	"}\nspec: {taskDefinition: x, cluster: " cluster "}\n"
+	static const struct {
+		const char *others, *want; /* NULL: nothing */
+	} rows[] = {
+		{ "", "of no Cluster manifest maps it" },
+		{ CLUSTER("one"), NULL }, /* it may be used there */
+		{ CLUSTER("one") USER("s", "one"), NULL },
+		{ CLUSTER("one") USER("s", "two"), "of cluster \"two\" do not map it" },
+		{ CLUSTER("one") USER("s", "one") USER("t", "one") USER("s", "two"),
+		  "of cluster \"two\" do not map it" },
+		{ USER("s", "one") USER("t", "one") USER("s", "two"),
+		  "of the clusters \"one\" and 1 more do not map it" },
+		{ CLUSTER("one") CLUSTER("two") USER("s", "one") USER("s", "two"), NULL },
+		{ "---\napiVersion: muster/v1\nkind: DaemonService\nmetadata: {name: s}\nspec: "
+		  "{taskDefinition: \"xy:2\", cluster: two}\n" CLUSTER("one"),
+		  NULL }, /* of another family */
+		{ "---\napiVersion: muster/v1\nkind: DaemonService\nmetadata: {name: s}\nspec: "
+		  "{taskDefinition: \"x:2\", cluster: two}\n" CLUSTER("one"),
+		  "of cluster \"two\" do not map it" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[4096];
+		struct manifest_file *file;
+		struct manifest_tree *tree;
+		snprintf(text, sizeof(text),
+			 "apiVersion: muster/v1\nkind: TaskDefinition\nmetadata: {name: x}\nspec: "
+			 "{containerDefinitions: [{name: a, image: b, secrets: [{name: S, "
+			 "valueFrom: \"arn:aws:ssm:eu-west-1:1:parameter/s\"}]}]}\n%s",
+			 rows[i].others);
+		build(&(struct text_file){ "a.yaml", text }, 1, &file, &tree);
+		assert_true(tree->valid);
+		bool found = false;
+		for (size_t k = 0; k < tree->diags.items.len; k++) {
+			const char *said = tree->diags.items.items[k].text;
+			bool secret = strstr(said, "kept in AWS") != NULL;
+			found |= secret && rows[i].want && strstr(said, rows[i].want);
+			if (secret && !(rows[i].want && strstr(said, rows[i].want)))
+				fail_msg("row %zu: %s", i, said);
+		}
+		if (found != (rows[i].want != NULL))
+			fail_msg("row %zu: no warning", i);
+		release(&file, 1, tree);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sorted_and_found),
-		cmocka_unit_test(test_defined_twice),
-		cmocka_unit_test(test_unreadable),
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_limits_of_objects),
-		cmocka_unit_test(test_long_chain),
-		cmocka_unit_test(test_limits_of_a_file),
-		cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_references),
-		cmocka_unit_test(test_constraint_limit),
+		cmocka_unit_test(test_mappings),      cmocka_unit_test(test_sorted_and_found),
+		cmocka_unit_test(test_defined_twice), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_limits_of_objects),
+		cmocka_unit_test(test_long_chain),    cmocka_unit_test(test_limits_of_a_file),
+		cmocka_unit_test(test_objects),	      cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_references),    cmocka_unit_test(test_constraint_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
