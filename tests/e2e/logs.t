@@ -108,6 +108,26 @@ is "$(said -p pair)" "$(lines "left: l1" "left: l2" "right: r1")" "but with the 
 said -p loud > "$T/none"
 is "$(cat "$T/none")" "muster: no logs of a task before the present one of 'loud'" "no task before"
 
+# A shim that is killed marks no end: the agent does.
+pair_id() { muster get tasks pair -o json | jq -r '[.tasks[] | select(.lastStatus == "RUNNING")][0].taskArn // "" | split("/") | last'; }
+victim=$(pair_id)
+muster logs -f "$victim" > "$T/followed-victim" 2>&1 &
+follower=$!
+echo "$follower" >> "$PIDS"
+wait_for 10 eval 'readlink /proc/$follower/fd/* | grep -q inotify'
+shim=$(grep -alzx "MUSTER_TASK=$victim" /proc/[0-9]*/environ 2> /dev/null | head -n 1 | cut -d/ -f3)
+shim=$(ps -o ppid= -p "$shim" | tr -d ' ')
+is "$(cat "/proc/$shim/comm")" muster-shim "the task's shim"
+kill -9 "$shim"
+wait_for 20 gone "$follower"
+ok $? "follow of one task ends when its shim is killed"
+kill "$follower" 2> "$T/kill.log"
+wait "$follower"
+is $? 0 "with success"
+wait_for 20 eval 'new=$(pair_id); [ -n "$new" ] && [ "$new" != "$victim" ]'
+ok $? "and the next task runs"
+wait_for 10 says "$(lines "center: l1" "center: l2" "right: r2")" pair
+
 # Times stand in marks: those of a task that ran two hours ago.
 awk -v task="$before" '$4 == task { $3 = sprintf("%.0f", $3 - 7200000) } { print }' "$dir/app/main/marks" > "$T/marks"
 cp "$T/marks" "$dir/app/main/marks"

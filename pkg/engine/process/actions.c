@@ -388,6 +388,7 @@ static void run_clean_up(struct job *job)
 	if (!action->ok)
 		return;
 	remove_cgroups(engine, task);
+	task_end_logs(engine->state_dir, task);
 	if (task->recorded || task->newer)
 		action->ok = task_write_exit(engine->tasks_dir, task, "InfrastructureHealth",
 					     death(task, engine->boot_id), &action->err);

@@ -2,12 +2,15 @@
 #include "engine/process/internal.h"
 
 #include "fs/fs.h"
+#include "log/log.h"
+#include "tasklog/marks.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Removed in this order: without the record the rest means nothing. */
@@ -112,6 +115,42 @@ bool task_write_exit(const char *dir, const struct task *task, const char *code,
 	buf_release(&path);
 	free(w.data);
 	return ok;
+}
+
+static void end_log(const char *log_dir, const char *id, struct arena *arena)
+{
+	struct stat current, marks;
+	struct buf line = { 0 };
+	char last = '\n';
+	int fd = open(fs_join(arena, log_dir, TASKLOG_MARKS),
+		      O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool there = fd >= 0 && fstat(fd, &marks) == 0 && S_ISREG(marks.st_mode) &&
+		     lstat(fs_join(arena, log_dir, TASKLOG_CURRENT), &current) == 0;
+	/* Of a mark that the shim did not finish. */
+	if (there && marks.st_size > 0 && pread(fd, &last, 1, marks.st_size - 1) == 1 &&
+	    last != '\n')
+		buf_addc(&line, '\n');
+	buf_addf(&line, "%llu %llu %lld %s " TASKLOG_END "\n",
+		 there ? (unsigned long long)current.st_ino : 0,
+		 there ? (unsigned long long)current.st_size : 0, (long long)clock_unix_ms(), id);
+	/* What a full disk does not take is only missed by who follows just now. */
+	if (there && write(fd, line.data, line.len) < 0)
+		log_warn("the end of a log could not be marked", "task", id, "reason",
+			 strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	buf_release(&line);
+}
+
+void task_end_logs(const char *state_dir, const struct task *task)
+{
+	struct arena arena;
+	arena_init(&arena);
+	for (uint32_t i = 0; task->recorded && !task->newer && i < task->container_count; i++)
+		end_log(engine_log_dir(&arena, state_dir, task->cluster, task->service,
+				       task->containers[i].name),
+			task->id, &arena);
+	arena_release(&arena);
 }
 
 void task_unlink(const char *dir, const char *id)

@@ -143,6 +143,9 @@ bool task_send_stop(const char *dir, const char *id, const char *reason, struct 
 bool task_write_exit(const char *dir, const struct task *task, const char *code, const char *reason,
 		     struct err *err);
 void task_unlink(const char *dir, const char *id);
+/* The marks of its logs' ends (tasklog/marks.h), in place of such a shim: who follows them waits
+ * for these. */
+void task_end_logs(const char *state_dir, const struct task *task);
 
 /* --- leftover.c ------------------------------------------------------------------------------- */
 
