@@ -1,10 +1,13 @@
 /* muster logs: what tasks of this machine's agents print, of both engines. */
 #include "logs.h"
 
+#include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs/fs.h"
 #include "get.h"
@@ -121,6 +124,23 @@ void logs_found(struct logs *logs, const char *service)
 		logs->other = service;
 }
 
+void logs_denied(struct logs *logs, int code, const char *path)
+{
+	if ((code == EACCES || code == EPERM) && !logs->denied)
+		logs->denied = arena_strdup(&logs->cli->arena, path);
+}
+
+/* Whose it is, and so who can read it. */
+static const char *owner_advice(const struct logs *logs)
+{
+	struct stat st;
+	const struct passwd *owner = stat(logs->denied, &st) == 0 ? getpwuid(st.st_uid) : NULL;
+	if (!owner || owner->pw_uid == 0)
+		return "only root may read it: run it with sudo";
+	return arena_printf(&logs->cli->arena, "only %s may read it: run it with sudo -u %s",
+			    owner->pw_name, owner->pw_name);
+}
+
 /* What an engine has goes before files: these stay when a service's tasks become containers. */
 static bool find(struct logs *logs)
 {
@@ -137,8 +157,11 @@ static void open_nodes(struct logs *logs)
 {
 	const char *agents = fs_join(&logs->cli->arena, logs->cli->state, "agents"), **names;
 	size_t count;
-	if (!fs_list(agents, &logs->cli->arena, &names, &count, NULL))
+	struct err err;
+	if (!fs_list(agents, &logs->cli->arena, &names, &count, &err)) {
+		logs_denied(logs, err.code, agents);
 		return;
+	}
 	for (size_t i = 0; i < count; i++)
 		*vec_push(&logs->nodes) =
 			(struct logs_node){ names[i], logs_engine_open(logs, names[i]) };
@@ -156,6 +179,29 @@ static void tell_of_engines(const struct logs *logs, bool found)
 		else if (why)
 			complain("containers of node %s: %s", logs->nodes.items[i].name, why);
 	}
+	if (logs->denied && found)
+		warn("what is below %s is not shown: %s", logs->denied, owner_advice(logs));
+}
+
+static int nothing_found(struct logs *logs)
+{
+	bool told = false;
+	for (size_t i = 0; i < logs->nodes.len; i++) {
+		const struct logs_engine *engine = logs->nodes.items[i].engine;
+		const char *guess = engine ? logs_engine_guess(engine) : NULL;
+		bool silent = engine && logs_engine_why(engine);
+		told |= silent;
+		if (guess && !silent)
+			logs_denied(logs, EACCES, guess);
+	}
+	if (logs->denied)
+		return say_error(EXIT_SYSTEM, "no logs of '%s' were found without %s: %s",
+				 logs->name, logs->denied, owner_advice(logs));
+	return told ? EXIT_SYSTEM
+		    : say_error(EXIT_DIFFERS,
+				"no logs of '%s'%s%s below %s/agents: logs are on the node",
+				logs->name, logs->container ? ", container " : "",
+				logs->container ? logs->container : "", logs->cli->state);
 }
 
 /* An exit code; EXIT_DONE: found. */
@@ -173,14 +219,7 @@ static int find_all(struct logs *logs)
 	if (logs->other)
 		return say_error(EXIT_USAGE, "'%s' is ambiguous: %s or %s", logs->name,
 				 logs->service, logs->other);
-	if (logs->service)
-		return EXIT_DONE;
-	for (size_t i = 0; i < logs->nodes.len; i++)
-		if (logs->nodes.items[i].engine && logs_engine_why(logs->nodes.items[i].engine))
-			return EXIT_SYSTEM;
-	return say_error(EXIT_DIFFERS, "no logs of '%s'%s%s below %s/agents: logs are on the node",
-			 logs->name, logs->container ? ", container " : "",
-			 logs->container ? logs->container : "", logs->cli->state);
+	return logs->service ? EXIT_DONE : nothing_found(logs);
 }
 
 /* --- the verb ----------------------------------------------------------------------------------
@@ -289,7 +328,10 @@ const struct verb verb_logs = {
 		 "container engine, over the socket that the agent uses (kept in "
 		 "STATE/agents/NODE/\n"
 		 "engine-docker.json); that takes the rights to use it, and a log driver that the\n"
-		 "engine can read. It is the only socket that muster ever speaks to: the engine is "
+		 "engine can read. Files are for their owner (root, as a rule: sudo), and the "
+		 "engine\n"
+		 "of the usual place is also for whom it lets, as members of the group docker.\n"
+		 " It is the only socket that muster ever speaks to: the engine is "
 		 "no\n"
 		 "daemon of muster, and no agent need run for it.",
 	.flags = flags,

@@ -41,6 +41,7 @@ struct logs {
 	VEC(struct logs_node) nodes;
 	VEC(struct logs_files *) files;
 	const char *service, *other; /* CLUSTER/SERVICE that was found, and another one */
+	const char *denied;	     /* a path that this user may not read; NULL: none */
 	unsigned following;	     /* parts that may still print */
 	int code;
 };
@@ -56,6 +57,9 @@ const char *logs_choose(const struct logs *logs, struct tasklog_tasks *tasks);
 
 /* Something of that service is wanted: "CLUSTER/SERVICE". */
 void logs_found(struct logs *logs, const char *service);
+
+/* The path may not be read, if code says so: what it has is not found. */
+void logs_denied(struct logs *logs, int code, const char *path);
 
 struct logs_output *logs_output(struct logs *logs, const char *node, const char *container);
 void logs_print(struct logs_output *output, const void *bytes, size_t len);
@@ -85,6 +89,9 @@ void logs_files_free(struct logs_files *files); /* takes NULL */
 struct logs_engine *logs_engine_open(struct logs *logs, const char *node);
 /* Why it could not be asked; NULL: it was. */
 const char *logs_engine_why(const struct logs_engine *engine);
+/* The file that says which engine it is, where this user may not read it, and a usual one was asked
+ * instead; NULL: it is the agent's. */
+const char *logs_engine_guess(const struct logs_engine *engine);
 /* Narrow its containers down to what is wanted. False: there is nothing of it. */
 bool logs_engine_select(struct logs_engine *engine);
 /* As of files; when logs are followed, what there is comes with what follows. */

@@ -3,9 +3,11 @@
 #include "logs.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/docker/create.h"
 #include "fs/fs.h"
@@ -37,7 +39,7 @@ struct stream {
 struct logs_engine {
 	struct logs *logs;
 	const char *node, *socket, *fleet; /* fleet NULL: not known */
-	const char *why;
+	const char *why, *guess;
 	struct http_client *client;
 	int64_t listed_unix_ms;
 	VEC(struct container) all, wanted;
@@ -77,6 +79,20 @@ static void listed(void *arg, const struct http_answer *answer)
 	loop_stop(asked->logs->loop);
 }
 
+/* Who may use it, as its socket says. */
+static const char *who_may(const struct logs_engine *engine)
+{
+	struct stat st;
+	const struct group *group = NULL;
+	if (stat(engine->socket, &st) == 0 && st.st_mode & S_IWGRP && st.st_gid != 0)
+		group = getgrgid(st.st_gid);
+	return group ? arena_printf(
+			       &engine->logs->cli->arena,
+			       "members of the group %s may use it, and root: run it with sudo",
+			       group->gr_name)
+		     : "only its owner may use it: run it with sudo";
+}
+
 /* Ask and wait. NULL: engine->why says why there is no answer. A new reference. */
 static json_t *ask(struct logs_engine *engine, const char *path)
 {
@@ -92,7 +108,10 @@ static json_t *ask(struct logs_engine *engine, const char *path)
 		return asked.json;
 	json_decref(asked.json);
 	engine->why = asked.ok ? "what answers is no container engine"
-			       : arena_strdup(&engine->logs->cli->arena, asked.err.text);
+		      : asked.err.code == EACCES
+			      ? arena_printf(&engine->logs->cli->arena, "%s: %s", asked.err.text,
+					     who_may(engine))
+			      : arena_strdup(&engine->logs->cli->arena, asked.err.text);
 	return NULL;
 }
 
@@ -171,16 +190,22 @@ static bool find_socket(struct logs_engine *engine)
 	struct arena *arena = &engine->logs->cli->arena;
 	const char *dir =
 		arena_printf(arena, "%s/agents/%s", engine->logs->cli->state, engine->node);
+	const char *path = fs_join(arena, dir, ENGINE_DOCKER_FACTS_FILE);
 	struct buf bytes = { 0 };
 	struct err err = { 0 };
 	json_t *kept = NULL;
-	if (fs_read(fs_join(arena, dir, ENGINE_DOCKER_FACTS_FILE), ENGINE_DOCKER_FACTS_BYTES,
-		    &bytes, &err))
+	if (fs_read(path, ENGINE_DOCKER_FACTS_BYTES, &bytes, &err))
 		kept = wire_open(bytes.data, bytes.len, ENGINE_DOCKER_FACTS_KIND, NULL, &err);
 	engine->socket = arena_strdup(arena, text_at(kept, "socket"));
-	if (!engine->socket && err.code != ENOENT)
-		engine->why = arena_printf(arena, "%s/%s: %s", dir, ENGINE_DOCKER_FACTS_FILE,
-					   kept ? "it names no socket" : err.text);
+	if (!engine->socket && err.code == EACCES) {
+		engine->guess = path;
+		engine->socket = engine_docker_usual_socket(arena);
+		if (!engine->socket)
+			logs_denied(engine->logs, err.code, path);
+	} else if (!engine->socket && err.code != ENOENT) {
+		engine->why =
+			arena_printf(arena, "%s: %s", path, kept ? "it names no socket" : err.text);
+	}
 	json_decref(kept);
 	buf_reset(&bytes);
 	if (fs_read(fs_join(arena, dir, "fleet"), FLEET_ID_LEN, &bytes, NULL) &&
@@ -213,6 +238,11 @@ struct logs_engine *logs_engine_open(struct logs *logs, const char *node)
 const char *logs_engine_why(const struct logs_engine *engine)
 {
 	return engine->why;
+}
+
+const char *logs_engine_guess(const struct logs_engine *engine)
+{
+	return engine->guess;
 }
 
 bool logs_engine_select(struct logs_engine *engine)

@@ -359,8 +359,11 @@ static void find_places(struct logs_files *f)
 	struct arena *arena = &f->logs->cli->arena;
 	const char **names, *only = f->logs->container;
 	size_t count;
-	if (!fs_list(f->dir, arena, &names, &count, NULL))
+	struct err err;
+	if (!fs_list(f->dir, arena, &names, &count, &err)) {
+		logs_denied(f->logs, err.code, f->dir);
 		return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (has_place(f, names[i]) || (only && strcmp(only, names[i]) != 0))
 			continue;
@@ -414,8 +417,11 @@ void logs_files_find(struct logs *logs, const char *node)
 	struct arena *arena = &logs->cli->arena;
 	const char *dir = arena_printf(arena, "%s/agents/%s/logs", logs->cli->state, node), **names;
 	size_t count;
-	if (!fs_list(dir, arena, &names, &count, NULL))
+	struct err err;
+	if (!fs_list(dir, arena, &names, &count, &err)) {
+		logs_denied(logs, err.code, dir);
 		return;
+	}
 	for (size_t i = 0; i < count; i++)
 		find_in(logs, node, dir, names[i]);
 }

@@ -86,6 +86,8 @@ extern const struct engine_ops engine_process_ops, engine_docker_ops;
 /* Is there a socket at one of the usual places (docker/docker.c), or was there when an agent ran on
  * this state? */
 bool engine_docker_expected(const char *state_dir);
+/* The first usual place that has a socket; NULL: none. */
+const char *engine_docker_usual_socket(struct arena *arena);
 
 /* What the container engine is, in state_dir, so that it is known while it is away, and without an
  * agent: sealed, with the path of its socket as "socket". */

@@ -140,6 +140,14 @@ is "$(said app)" "$(lines one two three four)" "without marks all there is"
 said -p app > /dev/null
 is $? 1 "and no task before is known"
 
+# Another user is told who may read them.
+if [ "$(id -u)" = 0 ]; then
+	cp "$B/bin/muster" "$T/muster"
+	chmod 711 "$T"
+	is "$(setpriv --reuid 65534 --regid 65534 --clear-groups "$T/muster" logs app 2>&1; echo $?)" \
+		"$(lines "muster: no logs of 'app' were found without $dir: only root may read it: run it with sudo" 4)" "another user is told who may"
+fi
+
 # Two agents here: each line names the node, the first one's too.
 start_agent n2
 wait_for 20 eval '[ "$(muster logs app | grep -c ^n)" = 5 ] && [ "$(muster logs pair | grep -c ^n)" = 6 ]'

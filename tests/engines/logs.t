@@ -107,6 +107,21 @@ for engine in podman docker; do
 	is "$(said --since "$moment" times)" late "$engine: --since a time"
 	is "$(said 44444444)" "$(lines early late)" "$engine: one task, by its id"
 
+	# Another user, who may not read which engine the agent uses: a usual one is asked, if its socket lets.
+	cp "$B/bin/muster" "$T/muster"
+	chmod 711 "$T" "$W"
+	chmod 600 "$T/$engine/agents/n1/engine-docker.json"
+	chgrp 1 "$W/$engine.sock"
+	chmod 660 "$W/$engine.sock"
+	other() { DOCKER_HOST=unix://$W/$engine.sock setpriv --reuid 65534 --regid 65534 "$@" 2>&1; }
+	is "$(other --groups 1 "$T/muster" --state "$T/$engine" logs tty | tr -d '\r')" "$(lines t1 t2)" "$engine: a member of the socket's group"
+	is "$(other --groups 1 "$T/muster" --state "$T/$engine" logs none-such)" \
+		"muster: no logs of 'none-such' were found without $T/$engine/agents/n1/engine-docker.json: only root may read it: run it with sudo" \
+		"$engine: who finds nothing is told why"
+	is "$(other --clear-groups "$T/muster" --state "$T/$engine" logs tty)" \
+		"muster: containers of node n1: connect '$W/$engine.sock': Permission denied: members of the group $(getent group 1 | cut -d: -f1) may use it, and root: run it with sudo" \
+		"$engine: who is not let is told who is"
+
 	# Log drivers.
 	create $engine none none 55555555555555555555555555555555 main false none out=x
 	start $engine none

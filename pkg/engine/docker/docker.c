@@ -20,7 +20,7 @@ static bool is_socket(const char *path)
 	return path && stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-const char *docker_find_socket(struct arena *arena)
+const char *engine_docker_usual_socket(struct arena *arena)
 {
 	const char *host = getenv("DOCKER_HOST"), *run = getenv("XDG_RUNTIME_DIR");
 	const char *places[] = {
@@ -41,7 +41,7 @@ bool engine_docker_expected(const char *state_dir)
 	struct arena arena;
 	struct stat st;
 	arena_init(&arena);
-	bool expected = docker_find_socket(&arena) ||
+	bool expected = engine_docker_usual_socket(&arena) ||
 			stat(fs_join(&arena, state_dir, ENGINE_DOCKER_FACTS_FILE), &st) == 0;
 	arena_release(&arena);
 	return expected;

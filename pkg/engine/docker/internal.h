@@ -279,9 +279,6 @@ void prepares_close(struct docker_engine *engine);
 /* --- docker.c ----------------------------------------------------------------------------------
  */
 
-/* A usual place with a socket; NULL: none. */
-const char *docker_find_socket(struct arena *arena);
-
 struct later { /* an answer that comes on the loop */
 	engine_done done;
 	void *arg;

@@ -445,7 +445,7 @@ static bool find_engine(struct docker_engine *engine, struct err *err)
 {
 	struct arena arena;
 	arena_init(&arena);
-	const char *found = engine->socket ? engine->socket : docker_find_socket(&arena);
+	const char *found = engine->socket ? engine->socket : engine_docker_usual_socket(&arena);
 	if (found && !engine->http) {
 		const char *base = arena_printf(&arena, "unix://%s", found);
 		engine->http = http_client_new(engine->loop, base, NULL, err);
