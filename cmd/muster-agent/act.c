@@ -148,6 +148,11 @@ static void carry_out(struct agent *a, const struct node_action *action,
 					  id_request_new(a, action->id));
 		}
 		break;
+	case NODE_CLEAN:
+		if (engine && engine->ops->clean)
+			engine->ops->clean(engine->self, action->id, answered,
+					   id_request_new(a, action->id));
+		break;
 	case NODE_REMOVE:
 		if (engine)
 			engine->ops->remove(engine->self, action->id, answered,

@@ -73,6 +73,9 @@ struct engine_ops {
 	/* Ask it to stop: SIGTERM, stopTimeout, SIGKILL of all it forked, without the agent's help.
 	 */
 	void (*stop)(void *self, const char *id, const char *reason, engine_done done, void *arg);
+	/* Remove what a stopped task left (node_task.remains), but not its record: it is listed as
+	 * before. NULL: the engine's tasks leave nothing. */
+	void (*clean)(void *self, const char *id, engine_done done, void *arg);
 	/* Forget a stopped task: records, cgroups, fifo; logs stay until rotated away. */
 	void (*remove)(void *self, const char *id, engine_done done, void *arg);
 	/* What a task is that was found without its record (node_task.lacks_definition), of which

@@ -293,8 +293,10 @@ static void remove_old(struct step *step, const struct service *s)
 		step_wake(step, end);
 		bool keep = (i < STOPPED_KEPT_PER_SERVICE && in->now_ms < end && !in->leaving) ||
 			    !in->tasks_known[task->kind];
-		if (!keep && step_ask(step, NODE_REMOVE, task->id))
-			step_act(step, (struct node_action){ .kind = NODE_REMOVE, .id = task->id });
+		bool clean = keep && task->remains && gone(step, s) && in->tasks_known[task->kind];
+		enum node_action_kind kind = clean ? NODE_CLEAN : NODE_REMOVE;
+		if ((clean || !keep) && step_ask(step, kind, task->id))
+			step_act(step, (struct node_action){ .kind = kind, .id = task->id });
 	}
 }
 

@@ -20,10 +20,8 @@ void step_act(struct step *step, struct node_action action)
 static const char *asked_key(const struct step *step, enum node_action_kind kind, const char *whom)
 {
 	static const char *const names[] = {
-		[NODE_PREPARE] = "prepare",
-		[NODE_START] = "start",
-		[NODE_STOP] = "stop",
-		[NODE_REMOVE] = "remove",
+		[NODE_PREPARE] = "prepare", [NODE_START] = "start",   [NODE_STOP] = "stop",
+		[NODE_CLEAN] = "clean",	    [NODE_REMOVE] = "remove",
 	};
 	return arena_printf(step->arena, "%s %s", names[kind], whom);
 }

@@ -28,6 +28,8 @@
  *  - A stopped task stays visible with its record until there are STOPPED_KEPT_PER_SERVICE newer
  * ones or STOPPED_KEPT_MS went by; only then, and only after it was counted in its series, it is
  * removed.
+ *  - What else than its record a stopped task left on its engine (containers, their volumes) goes
+ *    at once when its service is no longer desired, known as such; else with the record.
  *  - An action is given once. What the caller does not confirm in its next inputs is given again
  * after ANSWER_PATIENCE_MS: see `struct node_input`.
  *
@@ -74,6 +76,7 @@ struct node_task {
 	bool earlier_boot;	   /* it ended with the boot it ran in */
 	bool stop_requested;	   /* by our own hand */
 	bool lacks_definition;	   /* found without its record: see engine_ops.define */
+	bool remains;		   /* STOPPED: there is more of it than a record */
 	enum health_status health; /* UNKNOWN where there is no health check */
 	bool health_checked;	   /* it has one */
 	const char *stop_code, *reason, *stderr_tail;
@@ -125,11 +128,12 @@ enum node_action_kind {
 	NODE_PREPARE, /* make ready what .task will need, the old one still running */
 	NODE_START,   /* start .task under a new random id, which the caller makes */
 	NODE_STOP,    /* ask the task .id to stop; its engine waits and kills */
+	NODE_CLEAN,   /* remove what the stopped task .id left, but not its record */
 	NODE_REMOVE,  /* forget the stopped task .id: records and what it left */
 };
 struct node_action {
 	enum node_action_kind kind;
-	const char *id;			      /* STOP, REMOVE */
+	const char *id;			      /* STOP, CLEAN, REMOVE */
 	const struct wire_desired_task *task; /* PREPARE, START: in the desired document */
 	const char *reason; /* STOP: for stoppedReason, to be kept in its record */
 };

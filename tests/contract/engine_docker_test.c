@@ -265,6 +265,35 @@ static void test_volumes(void **state)
 	world_release(&w);
 }
 
+/* Its containers go, what is told of it stays: for the next agent, too. */
+static void test_clean(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "err=last words", "exit=3", NULL);
+	const char *id = arena_printf(&w.arena, "clean-%s", w.node);
+	world_start(&w, id, task);
+	world_wait_status(&w, id, TASK_STOPPED);
+	assert_true(world_find(&w, id)->remains);
+	assert_true(world_clean(&w, id).ok); /* waits for the last words, too */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(containers_of_node(&w), 0);
+		const struct node_task *t = world_find(&w, id);
+		assert_int_equal(t->status, TASK_STOPPED);
+		assert_false(t->remains);
+		assert_int_equal(t->containers[0].exit_code, 3);
+		assert_non_null(strstr(t->stderr_tail, "last words"));
+		assert_string_equal(t->stop_code, "EssentialContainerExited");
+		assert_true(world_clean(&w, id).ok);
+		world_close(&w);
+		world_open(&w);
+	}
+	assert_true(world_remove(&w, id).ok);
+	assert_null(world_find(&w, id));
+	world_release(&w);
+}
+
 static const char *put_file(struct world *w, const char *name, const char *text, mode_t mode)
 {
 	const char *path = world_path(w, name);
@@ -469,6 +498,7 @@ int main(void)
 		cmocka_unit_test(test_shared_network),
 		cmocka_unit_test(test_dynamic_port),
 		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_files_and_secrets),
 		cmocka_unit_test(test_no_image),
 		cmocka_unit_test(test_registry),

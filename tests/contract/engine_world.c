@@ -361,6 +361,14 @@ struct answer world_remove(struct world *w, const char *id)
 	return a;
 }
 
+struct answer world_clean(struct world *w, const char *id)
+{
+	struct answer a = { .world = w };
+	w->ops->clean(w->engine, id, take_answer, &a);
+	world_wait(w, came, &a, "the answer of a clean");
+	return a;
+}
+
 /* --- list --------------------------------------------------------------------------------------
  */
 

@@ -63,6 +63,7 @@ struct answer world_prepare(struct world *w, const struct wire_desired_task *tas
 struct answer world_start(struct world *w, const char *id, const struct wire_desired_task *task);
 struct answer world_stop(struct world *w, const char *id, const char *reason);
 struct answer world_remove(struct world *w, const char *id);
+struct answer world_clean(struct world *w, const char *id);
 /* The same, without waiting. */
 void world_begin_start(struct world *w, const char *id, const struct wire_desired_task *task,
 		       struct answer *answer);

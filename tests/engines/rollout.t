@@ -78,6 +78,8 @@ is "$(ids_of web)" "$(head -2 <<< "$second")" "the others keep their containers"
 rm "$T/manifests/web.yaml"
 push "no web any more"
 must 30 "a removed service's containers are stopped" none_runs web
+none_of_web() { [ -z "$(containers_of web)" ]; }
+must 15 "and removed" none_of_web
 is "$(shape_of other)" "n1:main:running:1 n2:main:running:1" "the other service runs on"
 for n in n1 n2; do
 	muster-agent --node $n --engine "docker:$SOCKET" --leave > "$T/leave.out" 2>&1

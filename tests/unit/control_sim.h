@@ -171,6 +171,7 @@ static inline void engine_act(struct sim *sim, struct sim_node *n, const struct 
 		t->stop_requested = true;
 		t->due_ms = sim->w->now_ms + 30;
 		break;
+	case NODE_CLEAN: break;
 	case NODE_REMOVE: t->id[0] = '\0'; break;
 	}
 }

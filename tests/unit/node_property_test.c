@@ -239,12 +239,22 @@ static void check_remove(const struct world *w, const struct node_action *a)
 		FAIL("%s is removed too early", a->id);
 }
 
+static void check_clean(const struct world *w, const struct node_action *a)
+{
+	const struct world_task *task = world_find(w, a->id);
+	if (!task || task->removed || task->status != TASK_STOPPED)
+		FAIL("%s is cleaned without being stopped", a->id);
+	if (w->leaving || !w->desired_known || !w->tasks_known || world_wants(w, task->service))
+		FAIL("%s is cleaned, and its service may still be desired", a->id);
+}
+
 static void check(const struct oracle *o, const struct world *w, const struct node_action *action)
 {
 	switch (action->kind) {
 	case NODE_START: check_start(o, w, action); break;
 	case NODE_STOP: check_stop(w, action); break;
 	case NODE_PREPARE: check_prepare(w, action); break;
+	case NODE_CLEAN: check_clean(w, action); break;
 	case NODE_REMOVE: check_remove(w, action); break;
 	}
 }

@@ -100,7 +100,7 @@ static UNUSED void ended(struct node_task *t, int64_t at)
 /* One step: what it does, as text, in the order in which it does it. */
 static UNUSED const char *step_at(int64_t now)
 {
-	static const char *const verbs[] = { "prepare", "start", "stop", "remove" };
+	static const char *const verbs[] = { "prepare", "start", "stop", "clean", "remove" };
 	struct buf text = { 0 };
 	n.in.now_ms = now;
 	node_step(n.memory, &n.in, &n.arena, &n.out);

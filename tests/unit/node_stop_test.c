@@ -281,6 +281,36 @@ static void the_last_ten_stay_visible_for_an_hour(void **state UNUSED)
 	STEP(T0 + 1 + STOPPED_KEPT_MS, "remove b");
 }
 
+/* The record of one whose service is gone stays, what else is left of it does not. */
+static void what_a_gone_service_left_goes_at_once(void **state UNUSED)
+{
+	want("s", 1);
+	task("run", "s", 1, T0);
+	for (int i = 0; i < 2; i++) {
+		static const char *const services[] = { "s", "gone" };
+		struct node_task *t = task(services[i], services[i], 1, T0);
+		t->kind = ENGINE_CONTAINER;
+		t->remains = true;
+		ended(t, T0);
+	}
+	n.in.desired = NULL;
+	STEP(T0 + 1, "");
+	n.in.desired = &n.desired;
+	n.in.tasks_known[ENGINE_CONTAINER] = false;
+	STEP(T0 + 2, "");
+	n.in.tasks_known[ENGINE_CONTAINER] = true;
+	STEP(T0 + 3, "clean gone");
+	STEP(T0 + 4, "");
+	STEP(T0 + 3 + ANSWER_PATIENCE_MS, "clean gone"); /* it was not confirmed */
+	n.tasks[2].remains = false;
+	STEP(T0 + 4 + 2 * ANSWER_PATIENCE_MS, "");
+	assert_int_equal(n.out.stopped_count, 2);
+	n.tasks[2].remains = true;
+	n.tasks[1] = n.tasks[2];
+	n.in.task_count = 2;
+	STEP(T0 + STOPPED_KEPT_MS, "remove gone");
+}
+
 static void words_are_those_of_ecs(void **state UNUSED)
 {
 	static const struct {
@@ -326,6 +356,7 @@ int main(void)
 		RULE(a_double_stays_while_the_other_is_replaced),
 		RULE(stops_go_in_reverse_order),
 		RULE(leaving_stops_and_removes_all),
+		RULE(what_a_gone_service_left_goes_at_once),
 		RULE(the_last_ten_stay_visible_for_an_hour),
 		RULE(words_are_those_of_ecs),
 	};

@@ -30,7 +30,7 @@ struct world_task {
 	int64_t runs_ms; /* it crashes after so long; 0: before it runs; NEVER */
 	int64_t health_due_ms;
 	enum health_status health;
-	bool stop_requested, earlier_boot, removed, forgotten;
+	bool stop_requested, earlier_boot, cleaned, removed, forgotten;
 	char reason[96];
 };
 
@@ -318,6 +318,7 @@ static inline struct node_input world_input(const struct world *w, struct arena 
 			.stopped_at_ms = task->stopped_ms,
 			.earlier_boot = task->earlier_boot,
 			.stop_requested = task->stop_requested,
+			.remains = task->status == TASK_STOPPED && !task->cleaned,
 			.health = task->health,
 			.health_checked = w->checked[task->service],
 			.reason = task->reason[0] ? arena_strdup(arena, task->reason) : NULL,
@@ -368,6 +369,7 @@ static inline void world_carry_out(struct world *w, const struct node_action *ac
 			world_start(w, service, target);
 		break;
 	case NODE_STOP: world_stop(w, world_find(w, action->id), action->reason); break;
+	case NODE_CLEAN: world_find(w, action->id)->cleaned = true; break;
 	case NODE_REMOVE: world_find(w, action->id)->removed = true; break;
 	}
 }

@@ -300,12 +300,18 @@ static void got_tail(struct call *call, const struct answer *answer)
 {
 	struct task *task = docker_task_find(call->engine, call->task);
 	struct slot *slot = task ? &task->slots[call->slot] : NULL;
-	if (!slot || !answer->ok || !slot->info.id)
-		return; /* a log driver that cannot be read, or one that is gone */
-	const char *text = inspect_logs(answer->body, answer->len, slot->info.tty,
-					WIRE_STDERR_BYTES, &call->arena);
-	free(slot->tail);
-	slot->tail = xstrdup(text);
+	if (!slot)
+		return;
+	slot->tail_asked = false;
+	/* Else a log driver that cannot be read, or a container that is gone. */
+	if (answer->ok && slot->info.id) {
+		const char *text = inspect_logs(answer->body, answer->len, slot->info.tty,
+						WIRE_STDERR_BYTES, &call->arena);
+		free(slot->tail);
+		slot->tail = xstrdup(text);
+	}
+	if (task->keeps_record)
+		docker_task_clean(task);
 	call->engine->changed(call->engine->arg);
 }
 
@@ -318,6 +324,7 @@ void calls_tail(struct task *task, uint32_t index)
 		call_free(call);
 		return;
 	}
+	slot->tail_asked = true;
 	call_send(call, "GET", ASK_DEADLINE_MS, NULL,
 		  "/containers/%s/logs?stderr=1&stdout=%d&tail=" TAIL_LINES, slot->id,
 		  slot->info.tty);
@@ -332,9 +339,18 @@ static void gone(struct task *task)
 	engine_done removed = task->removed;
 	void *arg = task->removed_arg;
 	struct engine_files files = DOCKER_FILES(engine);
+	struct err err;
 	engine_files_remove(&files, task->id.task);
-	record_remove(task);
-	docker_task_free(task);
+	task->removed = NULL;
+	task->removing = false;
+	task->cleaned = task->keeps_record;
+	if (!task->cleaned) {
+		record_remove(task);
+		docker_task_free(task);
+	} else if (!record_save(task, false, &err)) {
+		log_warn("a task's record could not be kept", "task", task->id.task, "reason",
+			 err.text);
+	}
 	if (removed)
 		removed(arg, true, NULL);
 	engine->changed(engine->arg);

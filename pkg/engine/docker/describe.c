@@ -133,6 +133,7 @@ void docker_task_describe(const struct task *task, struct arena *arena, struct n
 		.stopped_unix_ms = stopped ? task->stopped_unix_ms : 0,
 		.earlier_boot = stopped && o->stopped_at_ms == 0,
 		.stop_requested = task->stop_asked,
+		.remains = stopped && !task->cleaned,
 		.lacks_definition = task->synthetic && task->wish == LIFECYCLE_RUN && !stopped,
 		.health = o->health,
 		.health_checked = o->health_checked,

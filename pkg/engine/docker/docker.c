@@ -325,10 +325,45 @@ static void docker_remove(void *self, const char *id, engine_done done, void *ar
 		return;
 	}
 	task->wish = LIFECYCLE_REMOVED;
+	task->cleaned = task->keeps_record = false;
 	task->removed = done;
 	task->removed_arg = arg;
 	record_save(task, false, NULL);
 	docker_task_step(task);
+}
+
+/* Its last words are heard first: they are in the record from then on. */
+void docker_task_clean(struct task *task)
+{
+	struct err err;
+	for (size_t i = 0; i < LIFECYCLE_SLOTS; i++)
+		if (task->slots[i].tail_asked)
+			return;
+	task->wish = LIFECYCLE_REMOVED;
+	if (!record_save(task, false, &err))
+		log_warn("a task's record could not be kept", "task", task->id.task, "reason",
+			 err.text);
+	docker_task_step(task);
+}
+
+static void docker_clean(void *self, const char *id, engine_done done, void *arg)
+{
+	struct docker_engine *engine = self;
+	struct task *task = docker_task_find(engine, id);
+	bool cleaned = !task || task->cleaned;
+	const char *wrong = cleaned			       ? NULL
+			    : engine->link != LINK_UP	       ? "the engine is away"
+			    : task->out.status != TASK_STOPPED ? "the task has not stopped"
+			    : task->removed		       ? "it is being removed"
+							       : NULL;
+	if (cleaned || wrong) {
+		docker_answer_later(engine, !wrong, wrong, done, arg);
+		return;
+	}
+	task->keeps_record = true;
+	task->removed = done;
+	task->removed_arg = arg;
+	docker_task_clean(task);
 }
 
 static void docker_define(void *self, const char *id, const struct wire_desired_task *desired,
@@ -352,6 +387,7 @@ const struct engine_ops engine_docker_ops = {
 	.prepare = docker_prepare,
 	.start = docker_start,
 	.stop = docker_stop,
+	.clean = docker_clean,
 	.remove = docker_remove,
 	.define = docker_define,
 };

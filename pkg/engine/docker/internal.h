@@ -131,6 +131,7 @@ struct slot {
 	/* Its last words. */
 	uint64_t tail_run; /* the run that they are of, or are being asked for */
 	char *tail;
+	bool tail_asked; /* no answer came yet */
 	/* Settings when it was first seen, by this version of the engine; none: not yet. */
 	struct digest settings;
 };
@@ -169,6 +170,7 @@ struct task {
 	engine_done started, removed;
 	void *started_arg, *removed_arg;
 	bool removing;
+	bool keeps_record, cleaned; /* only its record is to stay; only its record is left */
 };
 
 struct task *docker_task_new(struct docker_engine *engine, const char *id);
@@ -187,6 +189,8 @@ void docker_task_answered(struct task *task, uint32_t slot, bool ok, const char 
 void docker_task_put_off(struct task *task, uint32_t slot);
 /* It stops: TaskFailedToStart. */
 void docker_task_fail(struct task *task, const char *reason);
+/* Remove what is left of a stopped one, but its record, when all of its last words were heard. */
+void docker_task_clean(struct task *task);
 void docker_task_dirty(struct task *task, uint32_t slot);
 void tasks_unknown(struct docker_engine *engine); /* the engine is away */
 void tasks_inspect(struct docker_engine *engine); /* ask for what is dirty */

@@ -55,6 +55,7 @@ static json_t *containers_json(const struct task *task)
 			set(c, "image", task->images[i]);
 			set(c, "digest", task->digests[i]);
 		}
+		set(c, "tail", task->slots[i].tail);
 		digest_hex(&task->slots[i].settings, settings);
 		if (!digest_is_none(&task->slots[i].settings))
 			set(c, "settings", settings);
@@ -82,6 +83,8 @@ static json_t *task_json(const struct task *task)
 	set(object, "stopCode", task->stop_code);
 	set(object, "stopReason", task->stop_reason);
 	json_object_set_new(object, "stopAsked", json_boolean(task->stop_asked));
+	json_object_set_new(object, "keepsRecord", json_boolean(task->keeps_record));
+	json_object_set_new(object, "cleaned", json_boolean(task->cleaned));
 	json_object_set_new(object, "synthetic", json_boolean(task->synthetic));
 	json_object_set_new(object, "createdUnixMs", json_integer(task->created_unix_ms));
 	json_object_set_new(object, "startedUnixMs", json_integer(task->started_unix_ms));
@@ -156,6 +159,8 @@ static void read_containers(struct task *task, const json_t *object)
 		uint32_t i = docker_task_slot_at(task, n);
 		const json_t *c = json_object_get(object, create_container_of(task->td, i));
 		const char *settings = json_string_value(json_object_get(c, "settings"));
+		const char *tail = json_string_value(json_object_get(c, "tail"));
+		task->slots[i].tail = tail ? xstrdup(tail) : NULL;
 		if (settings)
 			digest_parse(settings, &task->slots[i].settings);
 		if (i == LIFECYCLE_OWNER)
@@ -195,6 +200,8 @@ static bool read_task(struct task *task, const json_t *object, struct err *err)
 	task->stop_code = get(object, "stopCode", arena);
 	task->stop_reason = get(object, "stopReason", arena);
 	task->stop_asked = json_is_true(json_object_get(object, "stopAsked"));
+	task->keeps_record = json_is_true(json_object_get(object, "keepsRecord"));
+	task->cleaned = json_is_true(json_object_get(object, "cleaned"));
 	task->synthetic = json_is_true(json_object_get(object, "synthetic"));
 	task->created_unix_ms = get_int(object, "createdUnixMs");
 	task->started_unix_ms = get_int(object, "startedUnixMs");

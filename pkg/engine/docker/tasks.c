@@ -468,7 +468,7 @@ void docker_task_step(struct task *task)
 	carry_out(task, &task->step_arena);
 	wake(task);
 	answer_start(task);
-	if (out.removed && !task->removing) {
+	if (out.removed && !task->removing && !task->cleaned) {
 		task->removing = true;
 		calls_remove_volumes(task);
 	}
