@@ -25,6 +25,7 @@ static struct err err;
 static struct store *store, *other; /* freed by teardown() */
 /* What was answered, in order: "TAG:ok ", "TAG:CODE ". */
 static struct buf answers;
+static struct arena tags;
 static struct buf events; /* "KEY ", "* " */
 static struct buf value;  /* of the last get */
 static char fleet[33];	  /* of the last open */
@@ -66,6 +67,7 @@ static int teardown(void **state UNUSED)
 	store = other = NULL;
 	timer_free(patience);
 	loop_free(loop);
+	arena_release(&tags);
 	buf_release(&answers);
 	buf_release(&events);
 	buf_release(&value);
@@ -76,12 +78,18 @@ static int teardown(void **state UNUSED)
 	return 0;
 }
 
-static void answered(void *tag, const struct store_answer *answer)
+static void *tag(const char *name)
 {
+	return arena_strdup(&tags, name);
+}
+
+static void answered(void *arg, const struct store_answer *answer)
+{
+	const char *name = arg;
 	if (answer->ok)
-		buf_addf(&answers, "%s:ok ", (const char *)tag);
+		buf_addf(&answers, "%s:ok ", name);
 	else
-		buf_addf(&answers, "%s:%s ", (const char *)tag, strerrorname_np(answer->err.code));
+		buf_addf(&answers, "%s:%s ", name, strerrorname_np(answer->err.code));
 	if (!answer->ok)
 		assert_true(answer->err.text[0]);
 	if (answer->ok && answer->bytes) {
@@ -105,14 +113,14 @@ static void await(const char *want)
 	assert_string_equal(got, want);
 }
 
-static void put(const char *key, const char *text, const char *tag)
+static void put(const char *key, const char *text, const char *name)
 {
-	store_put(store, key, text, strlen(text), 0, answered, (void *)tag);
+	store_put(store, key, text, strlen(text), 0, answered, tag(name));
 }
 
-static void get(const char *key, const char *tag)
+static void get(const char *key, const char *name)
 {
-	store_get(store, key, answered, (void *)tag);
+	store_get(store, key, answered, tag(name));
 }
 
 static void listed(void *arg, const struct store_answer *answer)
@@ -138,23 +146,23 @@ static void found(void *arg, const struct store_answer *answer)
 static void test_every_request_in_order(void **state UNUSED)
 {
 	char key[] = "nodes/a", text[] = "text";
-	store_open(store, answered, "open");
-	store_lock_controller(store, answered, "lock");
-	store_put(store, key, text, strlen(text), STORE_SYNCED, answered, "put");
+	store_open(store, answered, tag("open"));
+	store_lock_controller(store, answered, tag("lock"));
+	store_put(store, key, text, strlen(text), STORE_SYNCED, answered, tag("put"));
 	memset(key, 'x', strlen(key)); /* arguments are copied */
 	memset(text, 'x', strlen(text));
 	get("nodes/a", "get");
 	store_list(store, "nodes/", listed, NULL);
-	store_cas(store, "nodes/a", "other", 5, "new", 3, 0, swapped, "cas");
-	store_cas(store, "nodes/a", "text", 4, "new", 3, 0, swapped, "cas");
-	store_cas(store, "nodes/a", NULL, 0, "new", 3, 0, swapped, "cas");
-	store_remove(store, "nodes/a", answered, "remove");
-	store_get(store, "nodes/a", found, "found");
-	store_beat(store, "n1", answered, "beat");
+	store_cas(store, "nodes/a", "other", 5, "new", 3, 0, swapped, tag("cas"));
+	store_cas(store, "nodes/a", "text", 4, "new", 3, 0, swapped, tag("cas"));
+	store_cas(store, "nodes/a", NULL, 0, "new", 3, 0, swapped, tag("cas"));
+	store_remove(store, "nodes/a", answered, tag("remove"));
+	store_get(store, "nodes/a", found, tag("found"));
+	store_beat(store, "n1", answered, tag("beat"));
 	store_beats(store, listed, NULL);
 	put("bad key", "", "bad");
 	store_put(store, "nodes/a", "", 0, 0, NULL, NULL); /* nobody asks how it went */
-	store_get(store, "nodes/a", found, "found");
+	store_get(store, "nodes/a", found, tag("found"));
 	assert_int_equal(answers.len, 0); /* never from inside the call */
 	await("open:ok lock:ok put:ok get:ok nodes/a cas:0 cas:1 cas:0 remove:ok found:0 beat:ok "
 	      "n1 bad:EINVAL found:1 ");
@@ -170,7 +178,7 @@ static int64_t elapsed_ms(int64_t since_ms)
 /* All that wait are answered at the deadline, all that come after at once, until it is back. */
 static void test_a_hang_has_a_deadline(void **state UNUSED)
 {
-	store_open(store, answered, "open");
+	store_open(store, answered, tag("open"));
 	await("open:ok ");
 	fake_set_hang("w", true);
 	int64_t start = clock_monotonic_ms();
@@ -201,7 +209,7 @@ static void test_a_hang_has_a_deadline(void **state UNUSED)
 	}
 	assert_true(back);
 	assert_string_equal(buf_str(&value), "late");
-	store_get(store, "nodes/b", found, "b");
+	store_get(store, "nodes/b", found, tag("b"));
 	await("b:0 ");
 }
 
@@ -224,7 +232,7 @@ static void test_waiting_in_line_is_not_hanging(void **state)
 
 static void test_free_while_it_hangs(void **state UNUSED)
 {
-	store_open(store, answered, "open");
+	store_open(store, answered, tag("open"));
 	await("open:ok ");
 	fake_set_hang("w", true);
 	put("nodes/a", "x", "a");
@@ -270,7 +278,7 @@ static void test_free_in_a_callback(void **state UNUSED)
 static void test_free_gives_the_lock_back(void **state UNUSED)
 {
 	for (int i = 0; i < 20; i++) {
-		store_lock_controller(store, answered, "lock");
+		store_lock_controller(store, answered, tag("lock"));
 		await("lock:ok ");
 		store_free(store);
 		store = fake_store(STORE_CONTROLLER);
@@ -301,18 +309,18 @@ static void test_an_agent_waits_for_the_store(void **state UNUSED)
 	store = fake_store(STORE_AGENT);
 	assert_true(store_watch(store, prefixes, 1, told, NULL, &needs_poll, &err));
 	assert_true(needs_poll); /* nobody knows yet */
-	store_open(store, answered, "a");
-	store_beat(store, "n1", answered, "b");
+	store_open(store, answered, tag("a"));
+	store_beat(store, "n1", answered, tag("b"));
 	await("a:ENOENT b:ENOENT ");
 	assert_true(store_watch(store, prefixes, 1, told, NULL, &needs_poll, &err));
 	assert_false(needs_poll);
-	store_open(other, answered, "made");
+	store_open(other, answered, tag("made"));
 	await("made:ok ");
 	await_event("* ");
-	store_open(store, answered, "c");
-	store_beat(store, "n1", answered, "d");
+	store_open(store, answered, tag("c"));
+	store_beat(store, "n1", answered, tag("d"));
 	await("c:ok d:ok ");
-	store_put(other, "desired/n1", "x", 1, 0, answered, "put");
+	store_put(other, "desired/n1", "x", 1, 0, answered, tag("put"));
 	await("put:ok ");
 	await_event("desired/n1 ");
 }
@@ -321,29 +329,29 @@ static void test_an_agent_waits_for_the_store(void **state UNUSED)
 static void test_an_emptied_store_is_made_again(void **state UNUSED)
 {
 	char before[33];
-	store_open(store, answered, "open");
-	store_lock_controller(store, answered, "lock");
+	store_open(store, answered, tag("open"));
+	store_lock_controller(store, answered, tag("lock"));
 	await("open:ok lock:ok ");
 	memcpy(before, fleet, sizeof(before));
 	fake_world_empty("w");
 	put("desired/n1", "x", "a");
 	await("a:ENOENT ");
 	put("desired/n1", "x", "b");
-	store_open(store, answered, "open");
+	store_open(store, answered, tag("open"));
 	await("b:ok open:ok ");
 	assert_string_equal(fleet, before);
 	other = fake_store(STORE_CONTROLLER);
-	store_lock_controller(other, answered, "other");
+	store_lock_controller(other, answered, tag("other"));
 	await("other:EAGAIN ");
 	/* Asked for as such it is opened anew in one go. */
 	fake_world_empty("w");
-	store_open(store, answered, "open");
+	store_open(store, answered, tag("open"));
 	await("open:ok ");
 	assert_string_equal(fleet, before);
 	/* Another took the lock meanwhile: then there is no writing any more. */
 	fake_world_empty("w");
-	store_lock_controller(other, answered, "gone");
-	store_lock_controller(other, answered, "other");
+	store_lock_controller(other, answered, tag("gone"));
+	store_lock_controller(other, answered, tag("other"));
 	await("gone:ENOENT other:ok ");
 	put("desired/n1", "x", "a");
 	put("desired/n1", "x", "b");
@@ -420,8 +428,8 @@ static void test_round_trips_on_a_directory(void **state UNUSED)
 	store_free(store);
 	store = store_new(loop, NULL, url, STORE_CONTROLLER, NULL, &err);
 	assert_non_null(store);
-	store_open(store, answered, "open");
-	store_lock_controller(store, answered, "lock");
+	store_open(store, answered, tag("open"));
+	store_lock_controller(store, answered, tag("lock"));
 	await("open:ok lock:ok ");
 	for (int i = 0; i < TIMES; i++) {
 		int64_t start = now_ns();
