@@ -113,11 +113,33 @@ static void test_bytes(void **state)
 			    "taken a.yaml+ b.yaml big.yaml! empty.yaml+ limit.yaml+");
 }
 
+/* Writes with gaps that are well below SOURCE_SETTLE_MS, unless the machine is too busy. */
 struct writer {
 	struct world *w;
 	struct timer *timer;
 	int files;
+	int64_t last_ms, longest_gap_ms;
 };
+
+static void note_gap(struct writer *writer)
+{
+	int64_t now = clock_monotonic_ms(), gap = now - writer->last_ms;
+	if (writer->last_ms && gap > writer->longest_gap_ms)
+		writer->longest_gap_ms = gap;
+	writer->last_ms = now;
+}
+
+/* Did the directory rest for long enough to be taken, against the test's intent? */
+static bool rested(struct writer *writer)
+{
+	note_gap(writer);
+	timer_free(writer->timer);
+	if (writer->longest_gap_ms < SOURCE_SETTLE_MS)
+		return false;
+	print_message("# a gap of %lld ms: the machine is too busy\n",
+		      (long long)writer->longest_gap_ms);
+	return true;
+}
 
 #define BATCH_FILES  12
 #define BATCH_GAP_MS 15 /* well below SOURCE_SETTLE_MS */
@@ -125,6 +147,7 @@ struct writer {
 static void write_next(void *arg)
 {
 	struct writer *writer = arg;
+	note_gap(writer);
 	write_file(writer->w, arena_printf(&writer->w->arena, "d/f%02d.yaml", writer->files), "x");
 	if (++writer->files < BATCH_FILES)
 		timer_set(writer->timer, BATCH_GAP_MS);
@@ -142,16 +165,18 @@ static void test_batch(void **state)
 	writer.timer = timer_new(w->loop, write_next, &writer);
 	timer_set(writer.timer, 0);
 	const char *event = next_change(w);
+	if (rested(&writer))
+		skip();
 	assert_int_equal(writer.files, BATCH_FILES);
 	assert_string_equal(event,
 			    "taken a.yaml f00.yaml+ f01.yaml f02.yaml f03.yaml f04.yaml "
 			    "f05.yaml f06.yaml f07.yaml f08.yaml f09.yaml f10.yaml f11.yaml");
-	timer_free(writer.timer);
 }
 
 static void write_for_ever(void *arg)
 {
 	struct writer *writer = arg;
+	note_gap(writer);
 	write_file(writer->w, "d/never.yaml",
 		   arena_printf(&writer->w->arena, "%d", writer->files++));
 	timer_set(writer->timer, BATCH_GAP_MS);
@@ -168,9 +193,11 @@ static void test_never_settled(void **state)
 	write_for_ever(&writer);
 	int64_t before = clock_monotonic_ms();
 	start(w);
-	assert_string_equal(next_event(w), "taken a.yaml+ never.yaml+");
-	assert_true(clock_monotonic_ms() - before >= SOURCE_SETTLE_MAX_MS);
-	timer_free(writer.timer);
+	const char *event = next_event(w);
+	int64_t took_ms = clock_monotonic_ms() - before;
+	bool early = rested(&writer);
+	assert_string_equal(event, "taken a.yaml+ never.yaml+");
+	assert_true(early || took_ms >= SOURCE_SETTLE_MAX_MS);
 }
 
 static void test_becomes_a_repository(void **state)

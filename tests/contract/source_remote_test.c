@@ -2,6 +2,7 @@
 #include "source_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -260,8 +262,43 @@ static void convert_key(struct world *w, const char *from, const char *name, con
 		    name, NULL);
 }
 
-/* As root, sshd wants a directory that Debian makes when the service starts. */
-static bool made_run_sshd;
+/*
+ * As root, sshd wants a directory that Debian makes when the service starts, for each connection.
+ * Tests that run at the same time share it: each holds a lock on it, and the last one removes it,
+ * if it was one of them that made it, which its mode tells.
+ */
+#define RUN_SSHD      "/run/sshd"
+#define RUN_SSHD_MODE 0711
+static int run_sshd = -1;
+
+static void hold_run_sshd(void)
+{
+	struct stat held, there;
+	while (geteuid() == 0 && run_sshd < 0) {
+		if (mkdir(RUN_SSHD, RUN_SSHD_MODE) == 0)
+			chmod(RUN_SSHD, RUN_SSHD_MODE); /* whatever the umask */
+		run_sshd = open(RUN_SSHD, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (run_sshd < 0)
+			continue; /* removed meanwhile */
+		assert_int_equal(flock(run_sshd, LOCK_SH), 0);
+		if (fstat(run_sshd, &held) == 0 && stat(RUN_SSHD, &there) == 0 &&
+		    held.st_ino == there.st_ino)
+			return;
+		close(run_sshd);
+		run_sshd = -1;
+	}
+}
+
+static void leave_run_sshd(void)
+{
+	struct stat st;
+	if (run_sshd < 0)
+		return;
+	if (flock(run_sshd, LOCK_EX | LOCK_NB) == 0 && fstat(run_sshd, &st) == 0 &&
+	    (st.st_mode & 07777) == RUN_SSHD_MODE)
+		rmdir(RUN_SSHD);
+	close(run_sshd);
+}
 
 static void serve_ssh(struct world *w, int port)
 {
@@ -279,9 +316,11 @@ static void serve_ssh(struct world *w, int port)
 				"HostKey %s/host_ecdsa\nHostKey %s/host_rsa\nAuthorizedKeysFile "
 				"%s/authorized\n"
 				"StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin yes\n"
-				"PasswordAuthentication no\nKbdInteractiveAuthentication no\n",
+				"PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+				/* On a busy machine many that gave up may still be there. */
+				"MaxStartups 100\n",
 				port, w->dir, w->dir, w->dir, w->dir));
-	made_run_sshd = geteuid() == 0 && mkdir("/run/sshd", 0755) == 0;
+	hold_run_sshd();
 	const char *argv[] = { SSHD, "-D", "-e", "-f", at(w, "sshd_config"), NULL };
 	serve(w, argv, "Server listening", -1);
 }
@@ -410,7 +449,6 @@ int main(void)
 		TEST(test_unreachable), TEST(test_token),	 TEST(test_ssh),
 	};
 	int failures = cmocka_run_group_tests(tests, NULL, NULL);
-	if (made_run_sshd)
-		rmdir("/run/sshd");
+	leave_run_sshd();
 	return failures;
 }
