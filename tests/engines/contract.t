@@ -1,6 +1,6 @@
 #!/bin/bash
 # The engine contract and what only containers have, on real Podman and real Docker: tests/contract/
-# engine_docker_test.c and engine_docker_drift_test.c, each in namespaces of its own. Needs B.
+# engine_docker_test.c, _drift_test.c and _limits_test.c, each in namespaces of its own. Needs B.
 : "${B:?run it by tests/run}"
 set -u
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -49,7 +49,7 @@ run() { # ENGINE: both programs, in its own world
 	"$HERE/image" "$w" "$engine" localhost/test:1 > /dev/null
 	index=$("$HERE/push" "$w" test:1 one | sed -n 's/^index //p')
 	printf '{"auths":{"registry.test:5000":{"auth":"%s"}}}' "$(printf muster:secret-of-tests | base64)" > "$w/auth.json"
-	for program in engine_docker_test engine_docker_drift_test; do
+	for program in engine_docker_test engine_docker_drift_test engine_docker_limits_test; do
 		tap "$engine" < <(ENGINE_SOCKET=$w/$engine.sock ENGINE_REGISTRY=registry.test:5000/test:1 \
 			ENGINE_INDEX=$index ENGINE_AUTH=$w/auth.json CMOCKA_MESSAGE_OUTPUT=TAP TMPDIR=/tmp \
 			timeout 300 "$HERE/in" "$w" "$B/tests/contract/$program.t" 2>&1

@@ -24,6 +24,11 @@ struct flavor {
 	const char *default_log_driver;		     /* NULL: it does not say */
 	bool memory_limit, swap_limit, cpu_shares, cpu_quota, pids_limit, swappiness;
 	bool init, apparmor, selinux;
+	const char *host_name; /* of its machine; NULL: it does not say */
+	bool cgroupfs;	       /* it makes control groups itself, where it is told to */
+	/* A group of ours above the containers of a task limits them together. Not of what it says:
+	 * found out by trying (groups.c). */
+	bool task_limits;
 	/* Podman refuses the link of one container to another. */
 	bool links;
 	/* Docker makes a host directory that is to be mounted and is not there; for Podman we do.
