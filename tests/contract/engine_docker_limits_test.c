@@ -11,20 +11,53 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many groups there are of that name below this agent's own, in whichever hierarchies. */
+#define UNITS "/run/systemd/system"
+
+/* Of that task, by either way (engine/docker/groups.c): what follows the root of a hierarchy. */
+static const char *const forms[] = { "muster.*.%s/%s", "muster.*.%s.%s.slice" };
+
+/* As in the names of slices. Ids of tasks here have nothing to be escaped. */
+static const char *node_of(struct world *w, size_t form)
+{
+	const char *dash = strchr(w->node, '-');
+	return form && dash ? arena_printf(&w->arena, "%.*s_d%s", (int)(dash - w->node), w->node,
+					   dash + 1)
+			    : w->node;
+}
+
+/* How many groups of that task there are, in whichever hierarchies, that have the file. */
 static size_t groups_of(struct world *w, const char *task, const char *file, const char **first)
 {
-	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/*" };
+	static const char *const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/*" };
 	glob_t found = { 0 };
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		glob(arena_printf(&w->arena, "%s/muster.*.%s/%s/%s", places[i], w->node, task,
-				  file),
-		     i ? GLOB_APPEND : 0, NULL, &found);
+	for (size_t i = 0; i < ARRAY_LEN(roots) * ARRAY_LEN(forms); i++) {
+		size_t form = i % ARRAY_LEN(forms);
+		const char *name = arena_printf(&w->arena, forms[form], node_of(w, form), task);
+		const char *root = roots[i / ARRAY_LEN(forms)];
+		glob(arena_printf(&w->arena, "%s/%s/%s", root, name, file), i ? GLOB_APPEND : 0,
+		     NULL, &found);
+	}
 	size_t count = found.gl_pathc;
 	if (first)
 		*first = count ? arena_strdup(&w->arena, found.gl_pathv[0]) : NULL;
 	globfree(&found);
 	return count;
+}
+
+/* The units of slices that this agent has written. */
+static size_t units_of(struct world *w, const char *task)
+{
+	glob_t found = { 0 };
+	const char *name = arena_printf(&w->arena, forms[1], node_of(w, 1), task);
+	glob(arena_printf(&w->arena, UNITS "/%s", name), 0, NULL, &found);
+	size_t count = found.gl_pathc;
+	globfree(&found);
+	return count;
+}
+
+static bool no_groups(struct world *w, void *task)
+{
+	return groups_of(w, task, "", NULL) == 0 && units_of(w, task) == 0;
 }
 
 static const char *limit_of(struct world *w, const char *task, const char *v1, const char *v2)
@@ -75,7 +108,7 @@ static void test_task_limits(void **state)
 	world_stop(&w, "t1", "x");
 	world_wait_status(&w, "t1", TASK_STOPPED);
 	assert_true(world_remove(&w, "t1").ok);
-	assert_int_equal(groups_of(&w, "*", "", NULL), 0);
+	world_wait(&w, no_groups, (void *)"*", "no group to be left");
 	world_release(&w);
 }
 
@@ -131,26 +164,41 @@ static void test_limits_of_one(void **state)
 	assert_int_equal(t->containers[0].exit_code, 137);
 	assert_string_equal(told(&w, container_id(&w, "t1", "main"), "HostConfig.Memory"),
 			    "16777216");
-	assert_int_equal(groups_of(&w, "*", "", NULL), 0);
+	assert_true(no_groups(&w, (void *)"*"));
 	world_release(&w);
+}
+
+/* As the group of a task of ours that is not known. */
+static void leave_group(struct world *w)
+{
+	const char *path;
+	assert_int_not_equal(groups_of(w, "t1", "", &path), 0);
+	if (units_of(w, "t1")) {
+		const char *prefix = strstr(path, "/muster.");
+		const char *left = arena_printf(&w->arena, UNITS "%.*sleft.slice",
+						(int)(strstr(path, "t1.slice") - prefix), prefix);
+		assert_true(fs_write(left, "", 0, 0644, 0, NULL, NULL));
+	} else {
+		const char *left =
+			arena_printf(&w->arena, "%.*sleft", (int)(strlen(path) - 3), path);
+		assert_int_equal(mkdir(left, 0755), 0);
+	}
+	assert_false(no_groups(w, (void *)"left"));
 }
 
 /* What an agent left that was killed before the first container was there. */
 static void test_left_groups(void **state)
 {
 	struct world w;
-	const char *path;
 	(void)state;
 	world_init(&w, &engine_docker_ops);
 	if (world_can(&w, CAPABILITY_TASK_LIMITS)) {
 		assert_string_equal(world_start(&w, "t1", task_of_two(&w)).reason, "");
-		assert_int_not_equal(groups_of(&w, "t1", "", &path), 0);
-		char *left = arena_printf(&w.arena, "%.*sleft", (int)strlen(path) - 3, path);
-		assert_int_equal(mkdir(left, 0755), 0);
+		leave_group(&w);
 		world_close(&w);
 		world_open(&w);
-		assert_int_equal(groups_of(&w, "left", "", NULL), 0);
-		assert_int_not_equal(groups_of(&w, "t1", "", NULL), 0);
+		world_wait(&w, no_groups, (void *)"left", "what was left to be removed");
+		assert_false(no_groups(&w, (void *)"t1"));
 	}
 	world_release(&w);
 }

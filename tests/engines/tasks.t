@@ -46,6 +46,8 @@ out_of_memory() { # the container's own reason, as ECS has it
 		| any(startswith("OutOfMemoryError: Container killed due to memory usage"))'
 }
 must 40 "a task killed for its memory: OutOfMemoryError" out_of_memory
+described() { muster describe service big | sed -n '/^Stopped tasks/,$p' | cut -c-80 | grep -q 'OutOfMemoryError: Container'; }
+must 20 "within 80 columns of the service's stopped tasks, too" described
 
 # As node-exporter is run.
 definition exporter 'networkMode: host' 'pidMode: host' 'volumes: [{name: root, host: {sourcePath: /}}]' <<-EOM

@@ -101,6 +101,14 @@ static bool has_security_option(const json_t *info, const char *name)
 	return false;
 }
 
+static enum flavor_cgroups cgroups_of(const char *driver)
+{
+	return !driver				 ? CGROUPS_UNKNOWN
+	       : strcmp(driver, "cgroupfs") == 0 ? CGROUPS_ENGINE
+	       : strcmp(driver, "systemd") == 0	 ? CGROUPS_SYSTEMD
+						 : CGROUPS_UNKNOWN;
+}
+
 static void read_host(const json_t *info, struct arena *arena, struct flavor *out)
 {
 	const json_t *plugins = json_object_get(info, "Plugins");
@@ -121,8 +129,7 @@ static void read_host(const json_t *info, struct arena *arena, struct flavor *ou
 	out->pids_limit = truth(info, "PidsLimit");
 	/* The second version of control groups has no such thing. */
 	out->swappiness = !cgroups || strcmp(cgroups, "1") == 0;
-	const char *driver = json_string_value(json_object_get(info, "CgroupDriver"));
-	out->cgroupfs = driver && strcmp(driver, "cgroupfs") == 0;
+	out->cgroups = cgroups_of(json_string_value(json_object_get(info, "CgroupDriver")));
 	out->host_name = text_of(info, "Name", arena);
 	out->apparmor = has_security_option(info, "apparmor");
 	out->selinux = has_security_option(info, "selinux");

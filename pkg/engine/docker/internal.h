@@ -223,8 +223,8 @@ const char *groups_parent(const struct task *task, struct arena *arena);
 bool groups_make(struct task *task, struct err *err);
 void groups_remove(const struct task *task); /* when its containers are gone */
 void groups_sweep(struct docker_engine *engine);
-/* Of one that was started by an earlier agent. */
-void groups_watch(struct task *task);
+/* Of a task with a running container: listen for kills. False: it has no limits after all. */
+bool groups_watch(struct task *task);
 /* Was something in the group killed for its memory since the last start? */
 bool groups_killed(struct task *task);
 void groups_forget(struct task *task);
@@ -326,6 +326,7 @@ struct docker_engine {
 
 	struct map *tasks; /* id -> struct task */
 	uint32_t inspecting;
+	bool groups_fail; /* they cannot be used, whatever it looks like */
 	bool groups_left; /* of tasks that are gone: to be removed with the next list */
 
 	struct map *pulls; /* image and policy -> struct pull */

@@ -151,14 +151,23 @@ static void note_boot(const struct task *task, uint32_t index, struct lifecycle_
 		state->started_at_ms = state->exited_at_ms = 0;
 }
 
+/* Never weakened in silence; and no other task is to be placed here for it. */
+static void not_limited(struct task *task)
+{
+	task->engine->groups_fail = true;
+	docker_task_fail(task, "ResourceInitializationError: the task's control group has no "
+			       "limits: systemd did not read its unit");
+	link_failed(task->engine, "limits of tasks do not work");
+}
+
 /* Of containers that are limited together: with version 1 of control groups Docker shows it of all
  * of them, and Podman of none. */
 static void note_kill(struct task *task, struct lifecycle_container *state)
 {
 	if (!create_needs_group(task->td))
 		return;
-	if (state->state == CONTAINER_RUNNING)
-		groups_watch(task);
+	if (state->state == CONTAINER_RUNNING && !groups_watch(task))
+		not_limited(task);
 	else if (state->state == CONTAINER_EXITED)
 		state->oom_killed = state->exit_code == 128 + SIGKILL &&
 				    (state->oom_killed || groups_killed(task));
