@@ -106,7 +106,8 @@ $(foreach u,$(UNIT_SRC),$(eval $(call unit_rules,$(basename $(notdir $(u))))))
 
 # tests/contract/*_test.c: suites over operation tables, with everything.
 # Those of real container engines are run by tests/engines.
-ENGINE_SRC := tests/contract/engine_docker_test.c tests/contract/engine_docker_drift_test.c
+ENGINE_SRC := tests/contract/engine_docker_test.c tests/contract/engine_docker_drift_test.c \
+	tests/contract/engine_docker_limits_test.c
 ENGINE_TESTS := $(patsubst tests/contract/%.c,$(B)/tests/contract/%.t,$(ENGINE_SRC))
 CONTRACT := $(patsubst tests/contract/%.c,$(B)/tests/contract/%.t,\
 	$(filter-out $(ENGINE_SRC),$(sort $(wildcard tests/contract/*_test.c))))

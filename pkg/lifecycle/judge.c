@@ -20,7 +20,9 @@ static const char *exit_reason(const struct step *step, const struct slot *slot,
 {
 	const struct restart_policy *policy = slot->what ? slot->what->restart_policy : NULL;
 	const struct lifecycle_container *now = slot->now;
-	if (now->oom_killed)
+	/* One that was asked to stop ended by that: with version 1 of control groups Docker shows
+	 * it of all that share a limit. */
+	if (now->oom_killed && !slot->memory->stop_since_ms)
 		return REASON_OOM;
 	if (now->error && now->error[0])
 		return now->error;
@@ -29,6 +31,15 @@ static const char *exit_reason(const struct step *step, const struct slot *slot,
 	if (why_not && policy && policy->enabled == OPT_TRUE && !step->memory->stopping)
 		return arena_printf(step->arena, "not restarted: %s", why_not);
 	return "";
+}
+
+/* Of a kill for its memory the task's own reason tells, too, as that of a native one does. */
+static const char *stop_reason(const struct step *step, const struct slot *slot)
+{
+	if (strcmp(slot->memory->reason, REASON_OOM) != 0)
+		return REASON_EXITED;
+	return step->count == 1 ? REASON_OOM
+				: arena_printf(step->arena, REASON_OOM " (%s)", slot_name(slot));
 }
 
 static void judge_exit(struct step *step, struct slot *slot)
@@ -45,7 +56,7 @@ static void judge_exit(struct step *step, struct slot *slot)
 	SET(step, m->stays_down, !again);
 	m->restarts += again; /* judged has changed */
 	if (!again && slot_essential(slot))
-		life_stop(step, "EssentialContainerExited", false, REASON_EXITED);
+		life_stop(step, "EssentialContainerExited", false, stop_reason(step, slot));
 }
 
 /* One that ran was removed by another hand. */

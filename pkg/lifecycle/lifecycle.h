@@ -17,6 +17,8 @@
  *    too), then RUNNING.
  *  - A container that exits: first its restartPolicy (essential or not; the same container is
  * started again in place), else an essential one stops the task, and another stays down.
+ *  - One that was killed for its memory says so (OutOfMemoryError), and so does the task that stops
+ *    for it, unless it had been asked to stop.
  *  - A CREATE or START that fails before the container ever ran stops the task: TaskFailedToStart.
  *    Later ones are tried again with growing delays.
  *  - Stopping: a container only when all that depend on it are down; STOP with its stopTimeout, and

@@ -28,8 +28,10 @@ static const struct task_definition *without_aws_logs(const struct task_definiti
 
 struct str_list task_definition_capabilities(const struct task_definition *td, struct arena *arena)
 {
-	return schema_needs(&task_definition_schema, without_aws_logs(td, arena),
-			    task_definition_engine(td) == ENGINE_PROCESS, arena);
+	enum needs_kind kind = task_definition_engine(td) == ENGINE_PROCESS ? NEEDS_PROCESS
+			       : td->container_definitions.len == 1	    ? NEEDS_ONE_CONTAINER
+									    : NEEDS_CONTAINERS;
+	return schema_needs(&task_definition_schema, without_aws_logs(td, arena), kind, arena);
 }
 
 static bool starts_with(const char *s, const char *prefix)
@@ -78,11 +80,12 @@ static const struct {
 	{ CAPABILITY_CONTAINER_RESTART, "restartPolicy of containers" },
 	{ CAPABILITY_PORT_RANGE, "containerPortRange" },
 	{ CAPABILITY_NAMESPACES, "pidMode and ipcMode" },
-	{ CAPABILITY_TASK_LIMITS, "cpu and memory of a whole task" },
+	{ CAPABILITY_TASK_LIMITS, "limits of cpu and memory for a task of several containers" },
 	{ CAPABILITY_VOLUME_DRIVER, "the volume driver" },
 	{ CAPABILITY_DOCKER_ENVIRONMENT_FILES, "environmentFiles of the repository or the node" },
 	{ CAPABILITY_ENVIRONMENT_FILES_S3, "environmentFiles in Amazon S3" },
 	{ CAPABILITY_DOCKER_MEMORY_LIMIT, "limits of memory for containers" },
+	{ CAPABILITY_DOCKER_CPU_LIMIT, "limits of CPU for containers" },
 	{ CAPABILITY_DOCKER_CPU_SHARES, "shares of CPU for containers" },
 	{ CAPABILITY_DOCKER_PIDS_LIMIT, "limits of the number of processes in containers" },
 	{ CAPABILITY_DOCKER_SWAP_LIMIT, "limits of swap for containers" },

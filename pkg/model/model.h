@@ -390,11 +390,13 @@ const char *capability_words(const char *name, struct arena *arena);
 #define CAPABILITY_CONTAINER_RESTART ECS_CAPABILITY "container-restart-policy" /* in place */
 #define CAPABILITY_PORT_RANGE	     ECS_CAPABILITY "network.container-port-range"
 #define CAPABILITY_NAMESPACES	     ECS_CAPABILITY "pid-ipc-namespace-sharing" /* host, task */
-#define CAPABILITY_TASK_LIMITS	     ECS_CAPABILITY "task-cpu-mem-limit" /* cpu, memory of a task */
+/* cpu, memory of a task of several containers; one alone is limited itself */
+#define CAPABILITY_TASK_LIMITS ECS_CAPABILITY "task-cpu-mem-limit"
 #define CAPABILITY_VOLUME_DRIVER                                                                   \
 	ECS_CAPABILITY "docker-plugin." /* + rexray/ebs; local needs none */
 #define CAPABILITY_DOCKER		    CAPABILITY_PREFIX "docker."
 #define CAPABILITY_DOCKER_MEMORY_LIMIT	    CAPABILITY_DOCKER "memory-limit" /* of a container */
+#define CAPABILITY_DOCKER_CPU_LIMIT	    CAPABILITY_DOCKER "cpu-limit"
 #define CAPABILITY_DOCKER_CPU_SHARES	    CAPABILITY_DOCKER "cpu-shares"
 #define CAPABILITY_DOCKER_PIDS_LIMIT	    CAPABILITY_DOCKER "pids-limit"
 #define CAPABILITY_DOCKER_SWAP_LIMIT	    CAPABILITY_DOCKER "swap-limit" /* maxSwap, swappiness */

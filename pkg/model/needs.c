@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct walk {
-	bool process;
+	enum needs_kind kind;
 	struct arena *arena;
 	VEC(const char *) names;
 };
@@ -21,7 +21,10 @@ static bool is_one_of(const char *const *values, const char *text)
 
 static void need(struct walk *w, const struct field *field, const char *value)
 {
-	const char *name = w->process ? field->process_needs : field->needs;
+	bool alone = w->kind == NEEDS_ONE_CONTAINER && field->alone_needs;
+	const char *name = w->kind == NEEDS_PROCESS ? field->process_needs
+			   : alone		    ? field->alone_needs
+						    : field->needs;
 	if (!value || is_one_of(field->unless, value))
 		return;
 	if (name && name[strlen(name) - 1] == '.')
@@ -87,10 +90,10 @@ static void walk(struct walk *w, const struct schema *schema, const void *object
 			walk_field(w, &schema->fields[i], object);
 }
 
-struct str_list schema_needs(const struct schema *schema, const void *object, bool process,
+struct str_list schema_needs(const struct schema *schema, const void *object, enum needs_kind kind,
 			     struct arena *arena)
 {
-	struct walk w = { .process = process, .arena = arena };
+	struct walk w = { .kind = kind, .arena = arena };
 	struct str_list list = { .set = true };
 	walk(&w, schema, object);
 	if (w.names.len)

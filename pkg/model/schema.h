@@ -113,9 +113,10 @@ struct field {
 	/*
 	 * The capability that a node must offer where the field is set to something: not false, not
 	 * empty, not one of .unless (of a list: its first). One that ends in '.' goes on with the
-	 * value. needs_of: by the value, NULL for none. process_needs: the same for PROCESS tasks.
+	 * value. needs_of: by the value, NULL for none. process_needs: the same for PROCESS tasks;
+	 * alone_needs: instead of .needs for tasks of one container.
 	 */
-	const char *needs, *process_needs;
+	const char *needs, *process_needs, *alone_needs;
 	const char *const *unless;
 	const char *(*needs_of)(const char *value);
 };
@@ -151,7 +152,8 @@ void schema_quote(const char *s, struct buf *out);
  * What an object needs of a node by the rows of its table and of those below: names in the arena,
  * in byte order, each once.
  */
-struct str_list schema_needs(const struct schema *schema, const void *object, bool process,
+enum needs_kind { NEEDS_CONTAINERS, NEEDS_ONE_CONTAINER, NEEDS_PROCESS }; /* what the task is of */
+struct str_list schema_needs(const struct schema *schema, const void *object, enum needs_kind kind,
 			     struct arena *arena);
 
 /* Deep copy into an arena. */

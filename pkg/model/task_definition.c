@@ -120,9 +120,17 @@ static const struct field fields[] = {
 	  .values = VALUES("host", "task", "none"), .unless = VALUES("none"),
 	  .needs = CAPABILITY_NAMESPACES },
 	{ INTEGER(task_definition, "cpu", cpu), .flags = FIELD_CPU_UNITS, RANGE(1, CPU_MAX),
-	  .needs = CAPABILITY_TASK_LIMITS, .process_needs = CAPABILITY_CPU_LIMIT },
+	  .needs = CAPABILITY_TASK_LIMITS, .alone_needs = CAPABILITY_DOCKER_CPU_LIMIT,
+	  .process_needs = CAPABILITY_CPU_LIMIT,
+	  .note = "of all containers together; where the agent cannot make a control group that "
+		  "the "
+		  "engine uses, only tasks of one container are placed" },
 	{ INTEGER(task_definition, "memory", memory), .flags = FIELD_SIZE_MIB, RANGE(1, MIB_MAX),
-	  .needs = CAPABILITY_TASK_LIMITS, .process_needs = CAPABILITY_MEMORY_LIMIT },
+	  .needs = CAPABILITY_TASK_LIMITS, .alone_needs = CAPABILITY_DOCKER_MEMORY_LIMIT,
+	  .process_needs = CAPABILITY_MEMORY_LIMIT,
+	  .note = "of all containers together; where the agent cannot make a control group that "
+		  "the "
+		  "engine uses, only tasks of one container are placed" },
 	{ INTEGER(task_definition, "pidsLimit", pids_limit), RANGE(1, 1 << 22),
 	  .needs = CAPABILITY_DOCKER_PIDS_LIMIT, .process_needs = CAPABILITY_PIDS_LIMIT,
 	  .note = "beyond ECS: processes and threads of the task" },

@@ -1,7 +1,7 @@
 /* engine/process and control groups, whichever this machine has: limits, and what is left there. */
 #include "engine_world.h"
 
-#include "engine/process/cgroup.h"
+#include "engine/cgroup.h"
 #include "engine/process/record.h"
 #include "fs/fs.h"
 

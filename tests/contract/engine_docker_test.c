@@ -142,23 +142,6 @@ static void test_health_check_hangs(void **state)
 	world_release(&w);
 }
 
-static bool has_logged(struct world *w, void *arg)
-{
-	char command[512];
-	const char *const *pair = arg;
-	snprintf(command, sizeof(command),
-		 "curl -s --unix-socket '%s' "
-		 "'http://localhost/v1.41/containers/%s/logs?stdout=1&stderr=1' | grep -qa -e '%s'",
-		 w->socket, pair[0], pair[1]);
-	return system(command) == 0; /* NOLINT(cert-env33-c) */
-}
-
-static void wait_logged(struct world *w, const char *id, const char *text)
-{
-	const char *pair[] = { id, text };
-	world_wait(w, has_logged, pair, text);
-}
-
 static void test_shared_network(void **state)
 {
 	struct world w;

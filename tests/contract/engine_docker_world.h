@@ -119,4 +119,21 @@ static UNUSED void check_health(struct world *w, struct container_definition *c,
 						  .retries = world_integer(1) };
 }
 
+static UNUSED bool has_logged(struct world *w, void *arg)
+{
+	char command[512];
+	const char *const *pair = arg;
+	snprintf(command, sizeof(command),
+		 "curl -s --unix-socket '%s' "
+		 "'http://localhost/v1.41/containers/%s/logs?stdout=1&stderr=1' | grep -qa -e '%s'",
+		 w->socket, pair[0], pair[1]);
+	return system(command) == 0; /* NOLINT(cert-env33-c) */
+}
+
+static UNUSED void wait_logged(struct world *w, const char *id, const char *text)
+{
+	const char *pair[] = { id, text };
+	world_wait(w, has_logged, pair, text);
+}
+
 #endif

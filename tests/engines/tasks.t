@@ -46,6 +46,11 @@ out_of_memory() { # the container's own reason, as ECS has it
 		| any(startswith("OutOfMemoryError: Container killed due to memory usage"))'
 }
 must 40 "a task killed for its memory: OutOfMemoryError" out_of_memory
+described() { # at the width of a terminal
+	muster describe service big | sed -n '/^Stopped tasks/,$p' | cut -c-80 | grep -q 'OutOfMemoryError: '
+}
+# Podman knows of few of them.
+[ "$ENGINE" = podman ] || must 20 "the service's stopped tasks say so, too" described
 
 # As node-exporter is run.
 definition exporter 'networkMode: host' 'pidMode: host' 'volumes: [{name: root, host: {sourcePath: /}}]' <<-EOM

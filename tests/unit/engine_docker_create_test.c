@@ -84,6 +84,7 @@ static json_t *container_json(const struct flavor *flavor, const struct task_def
 		.file_environment = &files,
 		.secrets = &secrets,
 		.files_dir = "/state/files/docker/t/third",
+		.cgroup_parent = create_needs_group(td) ? "/muster.f1ee7.n1/task" : NULL,
 	};
 	json_t *json = create_json(&in, arena, &err);
 	if (!json)
@@ -229,6 +230,14 @@ static void test_what_cannot_be_made(void **state)
 		assert_string_equal(err.text, rows[i].why);
 		json_decref(json);
 	}
+	/* Nothing is weakened: with no group for the sum there is no container. */
+	struct container_definition both[] = { { .name = "a" }, { .name = "b" } };
+	struct task_definition td = { .memory = { true, 64 } };
+	struct create in = { .flavor = &docker, .id = &identity, .td = &td, .image = "x" };
+	td.container_definitions.items = both;
+	td.container_definitions.len = ARRAY_LEN(both);
+	assert_null(create_json(&in, &arena, &err));
+	assert_non_null(strstr(err.text, "limits of a whole task"));
 	arena_release(&arena);
 }
 

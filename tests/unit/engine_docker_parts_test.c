@@ -477,6 +477,9 @@ static void test_capabilities(void **state)
 		"\"SecurityOptions\":[\"name=apparmor\"]}",
 		&f, NULL));
 	struct str_list list = flavor_capabilities(&f, &arena);
+	assert_false(has(&list, CAPABILITY_TASK_LIMITS)); /* before it was tried */
+	f.task_limits = true;
+	list = flavor_capabilities(&f, &arena);
 	for (uint32_t i = 1; i < list.len; i++)
 		assert_true(strcmp(list.items[i - 1], list.items[i]) < 0);
 	assert_string_equal(f.name, "podman");

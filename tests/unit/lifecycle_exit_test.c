@@ -64,9 +64,27 @@ static void an_out_of_memory_kill_is_named(void **state UNUSED)
 	exit_at(&s.now[A], T0 + 50, 137);
 	s.now[A].oom_killed = true;
 	STEP(T0 + 51, "");
-	STOPS("EssentialContainerExited", "Essential container in task exited");
+	STOPS("EssentialContainerExited", "OutOfMemoryError: Container killed due to memory usage");
 	assert_string_equal(s.out.containers[A].reason,
 			    "OutOfMemoryError: Container killed due to memory usage");
+}
+
+/* Docker shows it of all that share a limit of memory. */
+static void a_stopped_one_was_not_killed_for_memory(void **state UNUSED)
+{
+	containers(2);
+	all_run();
+	exit_at(&s.now[B], T0 + 50, 137);
+	s.now[B].oom_killed = true;
+	STEP(T0 + 51, "stop a 30");
+	STOPS("EssentialContainerExited",
+	      "OutOfMemoryError: Container killed due to memory usage (b)");
+	exit_at(&s.now[A], T0 + 60, 137);
+	s.now[A].oom_killed = true;
+	STEP(T0 + 61, "");
+	assert_null(s.out.containers[A].reason);
+	assert_non_null(s.out.containers[B].reason);
+	STATUS(TASK_STOPPED);
 }
 
 /* --- restartPolicy ---------------------------------------------------------------------------- */
@@ -276,6 +294,7 @@ int main(void)
 		RULE(an_essential_exit_stops_the_task),
 		RULE(another_exit_leaves_it_running),
 		RULE(an_out_of_memory_kill_is_named),
+		RULE(a_stopped_one_was_not_killed_for_memory),
 		RULE(restart_is_decided_as_ecs_does),
 		RULE(a_container_is_restarted_in_place),
 		RULE(a_restart_that_ends_at_once_is_judged_anew),

@@ -134,6 +134,8 @@ static void add_needs(struct buf *out, const struct field *f)
 			 f->needs[strlen(f->needs) - 1] == '.' ? "VALUE" : "");
 	if (f->needs)
 		add_values(out, f->unless, " but for ");
+	if (f->alone_needs)
+		buf_addf(out, ", of one container alone `%s`", f->alone_needs);
 	if (f->process_needs)
 		buf_addf(out, "%s `%s`", f->needs ? ", of processes" : "; of processes needs",
 			 f->process_needs);
@@ -251,7 +253,7 @@ static void check_words(const struct schema *schema, struct arena *arena)
 {
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct field *f = &schema->fields[i];
-		const char *const names[] = { f->needs, f->process_needs };
+		const char *const names[] = { f->needs, f->process_needs, f->alone_needs };
 		for (size_t k = 0; k < ARRAY_LEN(names); k++)
 			if (names[k] && !capability_words(names[k], arena))
 				fail_msg("%s has no words", names[k]);

@@ -319,8 +319,20 @@ static void test_container_capabilities(void **state)
 	td.runtime_platform = &platform;
 	td.memory = (struct opt_int){ true, 64 };
 	check_needs(&td, "ecs.capability.docker-plugin.rexray/ebs ecs.capability.efs "
-			 "ecs.capability.task-cpu-mem-limit "
-			 "muster.capability.docker.cpu-architecture.ARM64");
+			 "muster.capability.docker.cpu-architecture.ARM64 "
+			 "muster.capability.docker.memory-limit");
+	/* Limits of several together are another matter. */
+	struct container_definition both[] = { c, { .name = "side" } };
+	td.container_definitions.items = both;
+	td.container_definitions.len = 2;
+	td.volumes.len = 0;
+	td.runtime_platform = NULL;
+	check_needs(&td, "ecs.capability.task-cpu-mem-limit");
+	td.memory.set = false;
+	td.cpu = (struct opt_int){ true, 64 };
+	check_needs(&td, "ecs.capability.task-cpu-mem-limit");
+	td.container_definitions.len = 1;
+	check_needs(&td, "muster.capability.docker.cpu-limit");
 }
 
 static void test_glob(void **state)

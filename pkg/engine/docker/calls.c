@@ -158,6 +158,7 @@ static void create_container(struct call *call, struct task *task)
 		.container = call->slot,
 		.image = owner ? pause_image(call->engine) : task->images[call->slot],
 		.environment = &task->environment,
+		.cgroup_parent = groups_parent(task, arena),
 	};
 	json_t *body = NULL;
 	err_set(&err, 0, "it has no image");
@@ -257,6 +258,16 @@ static void call_container(struct task *task, uint32_t slot, enum lifecycle_call
 		  slot_id(task, slot, &call->arena), path, query);
 }
 
+static void start_container(struct task *task, uint32_t slot)
+{
+	struct err err;
+	if (groups_make(task, &err))
+		call_container(task, slot, LIFECYCLE_START, "POST", START_DEADLINE_MS, "/start",
+			       "");
+	else
+		docker_task_answered(task, slot, false, err.text);
+}
+
 void calls_make(struct task *task, const struct lifecycle_call *c)
 {
 	uint32_t slot = c->container;
@@ -268,9 +279,7 @@ void calls_make(struct task *task, const struct lifecycle_call *c)
 	task->slots[slot].answered = false;
 	switch (c->kind) {
 	case LIFECYCLE_CREATE: create_next(task_call(task, slot, c->kind, NULL), task); break;
-	case LIFECYCLE_START:
-		call_container(task, slot, c->kind, "POST", START_DEADLINE_MS, "/start", "");
-		break;
+	case LIFECYCLE_START: start_container(task, slot); break;
 	case LIFECYCLE_UNPAUSE:
 		call_container(task, slot, c->kind, "POST", KILL_DEADLINE_MS, "/unpause", "");
 		break;
@@ -341,6 +350,7 @@ static void gone(struct task *task)
 	struct engine_files files = DOCKER_FILES(engine);
 	struct err err;
 	engine_files_remove(&files, task->id.task);
+	groups_remove(task);
 	task->removed = NULL;
 	task->removing = false;
 	task->cleaned = task->keeps_record;

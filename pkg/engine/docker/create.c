@@ -126,6 +126,12 @@ static enum network network_of(const struct create *in, const struct container_d
 json_t *create_json(const struct create *in, struct arena *arena, struct err *err)
 {
 	bool owner = in->container == LIFECYCLE_OWNER;
+	if (create_needs_group(in->td) && !in->cgroup_parent) {
+		err_set(err, 0,
+			"ResourceInitializationError: limits of a whole task cannot be set with "
+			"this engine");
+		return NULL;
+	}
 	struct making m = {
 		.in = in,
 		.c = owner ? NULL : &in->td->container_definitions.items[in->container],

@@ -10,8 +10,9 @@
  *  - The owner runs muster-shim --pause from an image of our own, and nothing else.
  *  - A volume with a host path is mounted from there; one without is made for the task and goes
  *    with it, as does a Docker volume of scope task; one of scope shared keeps its name and stays.
- *  - A task's own cpu and memory: each container has at most as much, and those that name no cpu
- *    share what the others leave. (ECS limits them together as well.)
+ *  - A task's own cpu and memory limit all containers together: by a control group above them, of
+ *    the agent's (groups.c); of a single container they are its own limits. Those that name no cpu
+ *    share what the others leave.
  */
 #ifndef MUSTER_ENGINE_DOCKER_CREATE_H
 #define MUSTER_ENGINE_DOCKER_CREATE_H
@@ -45,6 +46,8 @@ struct task_identity {
 
 /* Does the task need an owner? */
 bool create_needs_owner(const struct task_definition *td);
+/* Has it limits that several containers share? */
+bool create_needs_group(const struct task_definition *td);
 /* The name of the container of that index, or OWNER_NAME. */
 const char *create_container_of(const struct task_definition *td, uint32_t index);
 
@@ -71,7 +74,8 @@ struct create {
 	/* Of the container, by resources_read(); NULL: none. environment of the definition goes
 	 * before the files, secrets before both. */
 	const struct str_map *file_environment, *secrets, *log_secrets;
-	const char *files_dir; /* where `files` are, under their own paths */
+	const char *files_dir;	   /* where `files` are, under their own paths */
+	const char *cgroup_parent; /* NULL: the engine's own choice */
 };
 
 /*

@@ -328,6 +328,8 @@ static void put_owner(const struct making *m, json_t *host)
 bool put_host_config(const struct making *m, json_t *body, json_t *host)
 {
 	const struct linux_parameters *lp = m->c ? m->c->linux_parameters : NULL;
+	if (m->in->cgroup_parent)
+		put_text(host, "CgroupParent", m->in->cgroup_parent);
 	put_namespaces(m, host);
 	put_controls(m, host);
 	put_names(m, host);

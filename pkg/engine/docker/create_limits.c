@@ -7,6 +7,11 @@
 #define NANOS_PER_CPU	 1000000000
 #define SWAPPINESS_UNSET 60
 
+bool create_needs_group(const struct task_definition *td)
+{
+	return td->container_definitions.len > 1 && (td->cpu.set || td->memory.set);
+}
+
 /* A container that names no cpu has its part of what the task has left over. */
 static int64_t shares_of(const struct making *m)
 {
@@ -29,7 +34,7 @@ static void put_cpu(const struct making *m, json_t *host)
 	const struct task_definition *td = m->in->td;
 	if (m->in->flavor->cpu_shares)
 		put_int(host, "CpuShares", shares_of(m));
-	if (td->cpu.set && m->in->flavor->cpu_quota)
+	if (td->cpu.set && !m->in->cgroup_parent)
 		put_int(host, "NanoCpus",
 			td->cpu.value * (NANOS_PER_CPU / UNITS_PER_CPU) +
 				td->cpu.value * (NANOS_PER_CPU % UNITS_PER_CPU) / UNITS_PER_CPU);
@@ -39,7 +44,9 @@ static void put_memory(const struct making *m, json_t *host)
 {
 	const struct container_definition *c = m->c;
 	const struct linux_parameters *lp = c->linux_parameters;
-	int64_t mib = c->memory.set ? c->memory.value : m->in->td->memory.value;
+	int64_t mib = c->memory.set	     ? c->memory.value
+		      : m->in->cgroup_parent ? 0
+					     : m->in->td->memory.value;
 	if (mib)
 		put_int(host, "Memory", mib * MIB);
 	if (c->memory_reservation.set)

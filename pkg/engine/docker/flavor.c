@@ -101,6 +101,14 @@ static bool has_security_option(const json_t *info, const char *name)
 	return false;
 }
 
+static enum flavor_cgroups cgroups_of(const char *driver)
+{
+	return !driver				 ? CGROUPS_UNKNOWN
+	       : strcmp(driver, "cgroupfs") == 0 ? CGROUPS_ENGINE
+	       : strcmp(driver, "systemd") == 0	 ? CGROUPS_SYSTEMD
+						 : CGROUPS_UNKNOWN;
+}
+
 static void read_host(const json_t *info, struct arena *arena, struct flavor *out)
 {
 	const json_t *plugins = json_object_get(info, "Plugins");
@@ -121,6 +129,8 @@ static void read_host(const json_t *info, struct arena *arena, struct flavor *ou
 	out->pids_limit = truth(info, "PidsLimit");
 	/* The second version of control groups has no such thing. */
 	out->swappiness = !cgroups || strcmp(cgroups, "1") == 0;
+	out->cgroups = cgroups_of(json_string_value(json_object_get(info, "CgroupDriver")));
+	out->host_name = text_of(info, "Name", arena);
 	out->apparmor = has_security_option(info, "apparmor");
 	out->selinux = has_security_option(info, "selinux");
 }
@@ -198,9 +208,10 @@ struct str_list flavor_capabilities(const struct flavor *f, struct arena *arena)
 		{ CAPABILITY_CONTAINER_RESTART, true },
 		{ CAPABILITY_PORT_RANGE, true },
 		{ CAPABILITY_NAMESPACES, true },
-		{ CAPABILITY_TASK_LIMITS, f->memory_limit && f->cpu_quota },
+		{ CAPABILITY_TASK_LIMITS, f->task_limits && f->memory_limit && f->cpu_quota },
 		{ CAPABILITY_DOCKER_ENVIRONMENT_FILES, true },
 		{ CAPABILITY_DOCKER_MEMORY_LIMIT, f->memory_limit },
+		{ CAPABILITY_DOCKER_CPU_LIMIT, f->cpu_quota },
 		{ CAPABILITY_DOCKER_CPU_SHARES, f->cpu_shares },
 		{ CAPABILITY_DOCKER_PIDS_LIMIT, f->pids_limit },
 		{ CAPABILITY_DOCKER_SWAP_LIMIT, f->memory_limit && f->swap_limit },

@@ -2,6 +2,14 @@
  * engine/docker/flavor: what an engine behind the Docker Engine API is and can do. Every difference
  * between Docker and Podman, and between what hosts give them, is decided here and in flavor.c.
  *
+ * Killed for its memory: Docker says OOMKilled when the kernel killed any process of the container,
+ * not its first alone, and so does ECS: the container has OutOfMemoryError for its reason then,
+ * whatever its exit code. Podman's monitor looks for it in the container's group when it is told;
+ * with version 1 of control groups it mostly comes too late for the first process, and says nothing
+ * of another. Then the reason stays empty, and 137 is all there is to see; what the agent cannot
+ * know it does not guess. With limits of the whole task it listens for itself (groups.c), and means
+ * the first processes only.
+ *
  * Pure: from the answers of GET /version and GET /info. Seen: Docker 20.10, Podman 4.3.
  */
 #ifndef MUSTER_ENGINE_DOCKER_FLAVOR_H
@@ -12,6 +20,13 @@
 #include <jansson.h>
 
 enum flavor_kind { FLAVOR_DOCKER, FLAVOR_PODMAN };
+
+/* Who makes the control groups of containers. */
+enum flavor_cgroups {
+	CGROUPS_UNKNOWN,
+	CGROUPS_ENGINE,	 /* itself: a path says where ("cgroupfs") */
+	CGROUPS_SYSTEMD, /* systemd: a slice says where */
+};
 
 struct flavor {
 	enum flavor_kind kind;
@@ -24,6 +39,11 @@ struct flavor {
 	const char *default_log_driver;		     /* NULL: it does not say */
 	bool memory_limit, swap_limit, cpu_shares, cpu_quota, pids_limit, swappiness;
 	bool init, apparmor, selinux;
+	const char *host_name; /* of its machine; NULL: it does not say */
+	enum flavor_cgroups cgroups;
+	/* A group of ours above the containers of a task limits them together. Not of what it says:
+	 * found out by trying (groups.c). */
+	bool task_limits;
 	/* Podman refuses the link of one container to another. */
 	bool links;
 	/* Docker makes a host directory that is to be mounted and is not there; for Podman we do.

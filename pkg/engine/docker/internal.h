@@ -136,6 +136,13 @@ struct slot {
 	struct digest settings;
 };
 
+/* Of groups.c. */
+struct task_group {
+	bool watched, killed; /* is a kill for its memory heard of? was there one? */
+	int event_fd;	      /* -1: none */
+	int64_t kills;	      /* that are counted already */
+};
+
 enum task_stage {
 	STAGE_IMAGES, /* its images are being made ready */
 	STAGE_LIFE,   /* lifecycle_step() has it */
@@ -162,6 +169,7 @@ struct task {
 	const char *stop_code, *stop_reason;
 	bool earlier_boot; /* the record is of an earlier boot */
 
+	struct task_group group;
 	struct lifecycle_memory memory;
 	struct slot slots[LIFECYCLE_SLOTS];
 	struct arena step_arena;
@@ -217,6 +225,23 @@ bool record_save(struct task *task, bool sync, struct err *err);
 void record_remove(struct task *task);
 /* All there are, as tasks of the engine. What does not read is left where it is, and said. */
 bool records_load(struct docker_engine *engine, struct err *err);
+
+/* --- groups.c: the control group of a task, where its containers have limits together ----------
+ */
+
+/* Found by trying: can groups be made here, and does the engine see them? */
+bool groups_usable(const struct docker_engine *engine, const struct flavor *flavor);
+/* What the engine has to make the containers in; NULL: anywhere. */
+const char *groups_parent(const struct task *task, struct arena *arena);
+/* Before each start: a group that is not there would be made by the runtime, without limits. */
+bool groups_make(struct task *task, struct err *err);
+void groups_remove(const struct task *task); /* when its containers are gone */
+void groups_sweep(struct docker_engine *engine);
+/* Of a task with a running container: listen for kills. False: it has no limits after all. */
+bool groups_watch(struct task *task);
+/* Was something in the group killed for its memory since the last start? */
+bool groups_killed(struct task *task);
+void groups_forget(struct task *task);
 
 /* --- resources.c -------------------------------------------------------------------------------
  */
@@ -313,6 +338,8 @@ struct docker_engine {
 
 	struct map *tasks; /* id -> struct task */
 	uint32_t inspecting;
+	bool groups_fail; /* they cannot be used, whatever it looks like */
+	bool groups_left; /* of tasks that are gone: to be removed with the next list */
 
 	struct map *pulls; /* image and policy -> struct pull */
 	struct prepare *prepares;

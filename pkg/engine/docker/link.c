@@ -103,9 +103,9 @@ static struct digest digest_of_flavor(const struct flavor *f, struct arena *aren
 	return digest;
 }
 
-/* True: it is usable. */
+/* task_limits: as an earlier agent found out; NULL: to be tried. True: it is usable. */
 static bool take_flavor(struct docker_engine *engine, const json_t *version, const json_t *info,
-			struct err *err)
+			const json_t *task_limits, struct err *err)
 {
 	struct arena arena;
 	struct flavor flavor;
@@ -114,6 +114,8 @@ static bool take_flavor(struct docker_engine *engine, const json_t *version, con
 		arena_release(&arena);
 		return false;
 	}
+	flavor.task_limits =
+		task_limits ? json_is_true(task_limits) : groups_usable(engine, &flavor);
 	struct digest digest = digest_of_flavor(&flavor, &arena);
 	arena_release(&engine->flavor_arena);
 	engine->flavor_arena = arena;
@@ -129,8 +131,8 @@ static void keep_facts(struct docker_engine *engine, json_t *version, json_t *in
 	struct arena arena;
 	struct err err;
 	arena_init(&arena);
-	json_t *object = json_pack("{s:s,s:O,s:O}", "socket", engine->socket, "version", version,
-				   "info", info);
+	json_t *object = json_pack("{s:s,s:O,s:O,s:b}", "socket", engine->socket, "version",
+				   version, "info", info, "taskLimits", engine->flavor.task_limits);
 	wire_seal(ENGINE_DOCKER_FACTS_KIND, NULL, object, &bytes);
 	if (!fs_write(facts_path(engine, &arena), bytes.data, bytes.len, 0600, FS_IF_CHANGED, NULL,
 		      &err))
@@ -153,9 +155,11 @@ bool link_restore(struct docker_engine *engine)
 	/* The tasks are where they were: a second engine on this machine is not taken for it. */
 	if (socket && !engine->socket)
 		engine->socket = xstrdup(socket);
+	json_t *limits = json_boolean(json_is_true(json_object_get(object, "taskLimits")));
 	ok = socket && strcmp(socket, engine->socket) == 0 &&
 	     take_flavor(engine, json_object_get(object, "version"),
-			 json_object_get(object, "info"), &err);
+			 json_object_get(object, "info"), limits, &err);
+	json_decref(limits);
 	json_decref(object);
 	buf_release(&bytes);
 	arena_release(&arena);
@@ -220,6 +224,8 @@ static void got_list(struct call *call, const struct answer *answer)
 		}
 	}
 	timer_set(engine->relist, RELIST_MS);
+	if (engine->groups_left && engine->link == LINK_UP)
+		groups_sweep(engine);
 	tasks_inspect(engine);
 }
 
@@ -262,6 +268,7 @@ void link_listed(struct docker_engine *engine)
 	if (engine->link != LINK_LISTING)
 		return;
 	engine_files_sweep(&files, is_known, engine);
+	groups_sweep(engine);
 	engine->link = LINK_UP;
 	engine->retry_ms = RECONNECT_MIN_MS;
 	free(engine->why);
@@ -396,7 +403,7 @@ static void got_info(struct call *call, const struct answer *answer)
 	else if (!info)
 		err_set(&err, 0, "what answers is no container engine");
 	else
-		usable = take_flavor(engine, call->json, info, &err);
+		usable = take_flavor(engine, call->json, info, NULL, &err);
 	if (!usable) {
 		json_decref(info);
 		link_failed(engine, err.text);

@@ -3,6 +3,7 @@
 
 #include "log/log.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct task *docker_task_new(struct docker_engine *engine, const char *id)
 	task->engine = engine;
 	arena_init(&task->arena);
 	arena_init(&task->step_arena);
+	task->group.event_fd = -1;
 	for (size_t i = 0; i < LIFECYCLE_SLOTS; i++)
 		arena_init(&task->slots[i].arena);
 	task->id.task = arena_strdup(&task->arena, id);
@@ -43,6 +45,7 @@ void docker_task_free(struct task *task)
 	map_remove(task->engine->tasks, task->id.task);
 	for (size_t i = 0; i < LIFECYCLE_SLOTS; i++)
 		slot_release(&task->slots[i]);
+	groups_forget(task);
 	timer_free(task->timer);
 	free(task->progress);
 	arena_release(&task->step_arena);
@@ -148,6 +151,28 @@ static void note_boot(const struct task *task, uint32_t index, struct lifecycle_
 		state->started_at_ms = state->exited_at_ms = 0;
 }
 
+/* Never weakened in silence; and no other task is to be placed here for it. */
+static void not_limited(struct task *task)
+{
+	task->engine->groups_fail = true;
+	docker_task_fail(task, "ResourceInitializationError: the task's control group has no "
+			       "limits: systemd did not read its unit");
+	link_failed(task->engine, "limits of tasks do not work");
+}
+
+/* Of containers that are limited together: with version 1 of control groups Docker shows it of all
+ * of them, and Podman of none. */
+static void note_kill(struct task *task, struct lifecycle_container *state)
+{
+	if (!create_needs_group(task->td))
+		return;
+	if (state->state == CONTAINER_RUNNING && !groups_watch(task))
+		not_limited(task);
+	else if (state->state == CONTAINER_EXITED)
+		state->oom_killed = state->exit_code == 128 + SIGKILL &&
+				    (state->oom_killed || groups_killed(task));
+}
+
 /* Another engine, or another version of it, may show the same in other words. */
 static void note_settings(struct task *task, struct slot *slot)
 {
@@ -201,6 +226,7 @@ static void take_container(struct task *task, uint32_t index, const struct answe
 	slot->state = info.state;
 	keep_times(&old, &slot->state);
 	note_boot(task, index, &slot->state);
+	note_kill(task, &slot->state);
 	free(slot->id);
 	slot->id = xstrdup(info.id);
 	if (task->synthetic)

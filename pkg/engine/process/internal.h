@@ -8,7 +8,7 @@
 #define MUSTER_ENGINE_PROCESS_INTERNAL_H
 
 #include "engine/engine.h"
-#include "engine/process/cgroup.h"
+#include "engine/cgroup.h"
 #include "engine/process/record.h"
 #include "watch/watch.h"
 

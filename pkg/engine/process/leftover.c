@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,25 +86,15 @@ static size_t kill_group(const char *path)
 	return count;
 }
 
-/* For each group of the tree, children before and after: what is found may go while we look. */
-static void walk_groups(const char *path, void (*visit)(const FTSENT *group, void *arg), void *arg)
-{
-	char *const roots[] = { (char *)path, NULL };
-	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	for (FTSENT *entry; tree && (entry = fts_read(tree));)
-		if (entry->fts_info == FTS_D || entry->fts_info == FTS_DP)
-			visit(entry, arg);
-	if (tree)
-		fts_close(tree);
-}
-
 static void visit_kill(const FTSENT *group, void *arg)
 {
 	if (group->fts_info == FTS_D)
 		*(size_t *)arg += kill_group(group->fts_path);
 }
 
-bool cgroup_kill(const char *path, size_t *left)
+/* SIGKILL to every process in that group and in those below it, which the task may have made.
+ * *left: how many were seen. False: no such group. */
+static bool cgroup_kill(const char *path, size_t *left)
 {
 	*left = 0;
 	if (access(path, F_OK) < 0)
@@ -114,20 +103,8 @@ bool cgroup_kill(const char *path, size_t *left)
 	 * killed.
 	 */
 	cgroup_write(path, "cgroup.kill", "1", NULL);
-	walk_groups(path, visit_kill, left);
+	cgroup_walk(path, visit_kill, left);
 	return true;
-}
-
-static void visit_remove(const FTSENT *group, void *arg)
-{
-	(void)arg;
-	if (group->fts_info == FTS_DP)
-		rmdir(group->fts_path);
-}
-
-void cgroup_remove(const char *path)
-{
-	walk_groups(path, visit_remove, NULL);
 }
 
 /* --- by environment ----------------------------------------------------------------------------

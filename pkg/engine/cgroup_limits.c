@@ -1,5 +1,5 @@
 /* The limits of ECS as those of the kernel. */
-#include "engine/process/cgroup.h"
+#include "engine/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,9 +43,22 @@ bool cgroup_limits_need(const struct cgroup_limits *l, enum cgroup_controller co
 	return false;
 }
 
+/* Has a container leave to use swap? Its own limit counts then. */
+static bool may_swap(const struct task_definition *td)
+{
+	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
+		const struct linux_parameters *lp =
+			td->container_definitions.items[i].linux_parameters;
+		if (lp && value_of(&lp->max_swap))
+			return true;
+	}
+	return false;
+}
+
 struct cgroup_limits cgroup_limits_of_task(const struct task_definition *td)
 {
-	return (struct cgroup_limits){ .memory_mib = value_of(&td->memory),
+	return (struct cgroup_limits){ .may_swap = may_swap(td),
+				       .memory_mib = value_of(&td->memory),
 				       .quota_units = value_of(&td->cpu),
 				       .pids = value_of(&td->pids_limit) };
 }
@@ -71,12 +84,17 @@ static bool set_memory(const char *dir, bool v2, const struct cgroup_limits *l, 
 		write_optional(dir, v2 ? "memory.low" : "memory.soft_limit_in_bytes", text);
 	if (!l->memory_mib)
 		return true;
+	/* Before Linux 5.11 a group of version 1 counts what is below it only when it is told to.
+	 */
+	if (!v2)
+		write_optional(dir, "memory.use_hierarchy", "1");
 	snprintf(text, sizeof(text), "%lld", (long long)l->memory_mib << 20);
 	if (!cgroup_write(dir, v2 ? "memory.max" : "memory.limit_in_bytes", text, err))
 		return false;
 	/* A hard limit is one of memory, not of what fits into swap besides. */
-	write_optional(dir, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
-		       v2 ? "0" : text);
+	if (!l->may_swap)
+		write_optional(dir, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
+			       v2 ? "0" : text);
 	return true;
 }
 

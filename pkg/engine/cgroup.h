@@ -1,5 +1,5 @@
 /*
- * engine/process/cgroup: control groups for tasks, where the host lets us make them.
+ * engine/cgroup: control groups for tasks, where the host lets us make them.
  *
  * A task has a group of its own, and each of its containers one below it (where processes live, as
  * version 2 wants it):
@@ -15,11 +15,13 @@
  * Always holds: neither agent nor shim is ever in a group of a task. Nothing outside muster-NODE is
  * changed, but for enabling controllers for it.
  */
-#ifndef MUSTER_ENGINE_PROCESS_CGROUP_H
-#define MUSTER_ENGINE_PROCESS_CGROUP_H
+#ifndef MUSTER_ENGINE_CGROUP_H
+#define MUSTER_ENGINE_CGROUP_H
 
 #include "base/base.h"
 #include "model/model.h"
+
+#include <fts.h>
 
 enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_CONTROLLERS };
 
@@ -42,6 +44,15 @@ bool cgroups_have(const struct cgroups *cgroups, enum cgroup_controller controll
 const char *cgroup_own_dir(const char *controller, const char *mountinfo, const char *self,
 			   struct arena *arena);
 
+/* The hierarchies that are mounted, from the text of /proc/self/mountinfo. */
+struct cgroup_mount {
+	const char *point;
+	bool v2;
+	const char *options; /* of version 1: its controllers are among them */
+};
+uint32_t cgroup_mounts(const char *mountinfo, struct cgroup_mount *out, uint32_t max,
+		       struct arena *arena);
+
 #define CGROUP_HIERARCHIES (CGROUP_CONTROLLERS + 1)
 struct cgroup_paths {
 	const char *items[CGROUP_HIERARCHIES];
@@ -59,9 +70,10 @@ bool cgroups_make(const struct cgroups *cgroups, const char *task, const struct 
 void cgroups_unmake(const struct cgroup_paths *own, const struct cgroup_paths *containers,
 		    uint32_t count);
 
-/* limits.c: as ECS counts; 0: none. */
+/* cgroup_limits.c: as ECS counts; 0: none. */
 struct cgroup_limits {
 	int64_t memory_mib, reserve_mib, shares, quota_units, pids;
+	bool may_swap; /* besides what memory_mib allows */
 };
 struct cgroup_limits cgroup_limits_of_task(const struct task_definition *td);
 struct cgroup_limits cgroup_limits_of_container(const struct container_definition *c);
@@ -71,10 +83,14 @@ bool cgroup_limits_need(const struct cgroup_limits *l, enum cgroup_controller co
 bool cgroup_limits_set(const char *dir, bool v2, enum cgroup_controller controller,
 		       const struct cgroup_limits *l, struct err *err);
 bool cgroup_write(const char *dir, const char *name, const char *text, struct err *err);
+/* Whole text of a file of /proc or of a group, which say no size. */
+bool cgroup_read(const char *path, struct buf *out);
+bool cgroup_has_word(const char *text, const char *word, const char *separators);
+/* Version 2: the controllers for the children of the group, where it may have them. */
+void cgroup_enable(const char *dir);
 
-/* SIGKILL to every process in that group and in those below it, which the task may have made.
- * *left: how many were seen. False: no such group. */
-bool cgroup_kill(const char *path, size_t *left);
+/* The group and those below it, each before what is below it and after (FTS_D, FTS_DP). */
+void cgroup_walk(const char *path, void (*visit)(const FTSENT *group, void *arg), void *arg);
 /* Remove that group and those below it, where no process is left. */
 void cgroup_remove(const char *path);
 

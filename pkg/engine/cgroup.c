@@ -1,4 +1,4 @@
-#include "engine/process/cgroup.h"
+#include "engine/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ struct cgroups {
  */
 
 /* Whole text of a file of /proc or /sys, which say no size. */
-static bool read_text(const char *path, struct buf *out)
+bool cgroup_read(const char *path, struct buf *out)
 {
 	char chunk[4096];
 	ssize_t n = -1;
@@ -39,7 +39,7 @@ static bool read_text(const char *path, struct buf *out)
 	return n == 0;
 }
 
-static bool has_word(const char *text, const char *word, const char *separators)
+bool cgroup_has_word(const char *text, const char *word, const char *separators)
 {
 	size_t n = strlen(word);
 	for (const char *p = text; *p;) {
@@ -63,14 +63,15 @@ static const char *own_path(const char *self, const char *controller, struct are
 		if (!path)
 			continue;
 		*path++ = '\0';
-		if (*controller ? has_word(names + 1, controller, ",") : !names[1])
+		if (*controller ? cgroup_has_word(names + 1, controller, ",") : !names[1])
 			return path;
 	}
 	return NULL;
 }
 
-/* Is this line of /proc/self/mountinfo the mount of that hierarchy? Fills root and mount point. */
-static bool mount_of(char *line, const char *controller, const char **root, const char **point)
+/* A line of /proc/self/mountinfo, when it is the mount of a hierarchy. *root: of it that is seen.
+ */
+static bool read_mount(char *line, struct cgroup_mount *out, const char **root)
 {
 	char *rest = strstr(line, " - "), *word[5], *save = NULL;
 	if (!rest)
@@ -82,30 +83,43 @@ static bool mount_of(char *line, const char *controller, const char **root, cons
 	char *type = strtok_r(rest + 3, " ", &save), *options = type;
 	for (int i = 0; i < 2 && options; i++)
 		options = strtok_r(NULL, " ", &save);
-	*root = word[3];
-	*point = word[4];
-	if (!options)
+	if (!options || (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0))
 		return false;
-	return *controller ? strcmp(type, "cgroup") == 0 && has_word(options, controller, ",")
-			   : strcmp(type, "cgroup2") == 0;
+	*root = word[3];
+	*out = (struct cgroup_mount){ word[4], strcmp(type, "cgroup2") == 0, options };
+	return true;
+}
+
+uint32_t cgroup_mounts(const char *mountinfo, struct cgroup_mount *out, uint32_t max,
+		       struct arena *arena)
+{
+	char *copy = arena_strdup(arena, mountinfo), *save = NULL;
+	const char *root;
+	uint32_t count = 0;
+	for (char *line = strtok_r(copy, "\n", &save); line && count < max;
+	     line = strtok_r(NULL, "\n", &save))
+		count += read_mount(line, &out[count], &root);
+	return count;
 }
 
 const char *cgroup_own_dir(const char *controller, const char *mountinfo, const char *self,
 			   struct arena *arena)
 {
-	const char *own = own_path(self, controller, arena), *root, *point;
+	const char *own = own_path(self, controller, arena), *root;
+	struct cgroup_mount mount;
 	char *copy = arena_strdup(arena, mountinfo), *save = NULL;
 	/* "/.." stands for what the group namespace hides. */
 	if (!own || strncmp(own, "/..", 3) == 0)
 		return NULL;
 	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (!mount_of(line, controller, &root, &point))
+		if (!read_mount(line, &mount, &root) || mount.v2 != !*controller ||
+		    (*controller && !cgroup_has_word(mount.options, controller, ",")))
 			continue;
 		size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
 		if (strncmp(own, root, n) != 0 || (n && own[n] && own[n] != '/'))
 			continue;
 		const char *below = strcmp(own + n, "/") == 0 ? "" : own + n;
-		return arena_printf(arena, "%s%s", point, below);
+		return arena_printf(arena, "%s%s", mount.point, below);
 	}
 	return NULL;
 }
@@ -117,7 +131,7 @@ static bool read_in(const char *dir, const char *name, struct buf *text)
 {
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return read_text(path, text);
+	return cgroup_read(path, text);
 }
 
 /* Is it the root of all, not of what a group namespace shows? */
@@ -134,7 +148,7 @@ static bool is_real_root(const char *dir)
  * kernel refuses, with others alone it makes the group threaded, and no process could enter its
  * children any more. Only the root of all is free of that.
  */
-static void enable(const char *dir)
+void cgroup_enable(const char *dir)
 {
 	struct buf procs = { 0 };
 	bool ok = is_real_root(dir) || (read_in(dir, "cgroup.procs", &procs) && procs.len == 0);
@@ -179,11 +193,12 @@ static void open_v2(struct cgroups *cgroups, const char *dir, bool is_root, cons
 		return;
 	if (is_root && !is_real_root(dir))
 		leave_root(dir);
-	enable(parent);
-	enable(cgroups->v2);
+	cgroup_enable(parent);
+	cgroup_enable(cgroups->v2);
 	if (read_in(cgroups->v2, "cgroup.subtree_control", &text))
 		for (int i = 0; i < CGROUP_CONTROLLERS; i++)
-			cgroups->v2_has[i] = has_word(buf_str(&text), controller_names[i], " \n");
+			cgroups->v2_has[i] =
+				cgroup_has_word(buf_str(&text), controller_names[i], " \n");
 	buf_release(&text);
 }
 
@@ -193,8 +208,8 @@ struct cgroups *cgroups_open(const char *name)
 	struct buf mounts = { 0 }, self = { 0 };
 	struct arena arena;
 	arena_init(&arena);
-	bool ok =
-		read_text("/proc/self/mountinfo", &mounts) && read_text("/proc/self/cgroup", &self);
+	bool ok = cgroup_read("/proc/self/mountinfo", &mounts) &&
+		  cgroup_read("/proc/self/cgroup", &self);
 	const char *dir = ok ? cgroup_own_dir("", mounts.data, self.data, &arena) : NULL;
 	if (dir)
 		open_v2(cgroups, dir, strcmp(own_path(self.data, "", &arena), "/") == 0, name);
@@ -289,7 +304,7 @@ static bool make_tree(const struct make *m, const char *base, int controller, st
 	if (!make_group(m->cgroups, own, controller, &l, err))
 		return false;
 	if (controller == CGROUP_CONTROLLERS)
-		enable(own);
+		cgroup_enable(own);
 	for (uint32_t i = 0; i < m->td->container_definitions.len; i++) {
 		const struct container_definition *c = &m->td->container_definitions.items[i];
 		struct cgroup_paths *paths = &m->containers[i];
@@ -346,4 +361,31 @@ bool cgroups_make(const struct cgroups *cgroups, const char *task, const struct 
 	if (!ok)
 		cgroups_unmake(own, containers, td->container_definitions.len);
 	return ok;
+}
+
+/* --- trees of groups ---------------------------------------------------------------------------
+ */
+
+/* What is found may go while we look. */
+void cgroup_walk(const char *path, void (*visit)(const FTSENT *group, void *arg), void *arg)
+{
+	char *const roots[] = { (char *)path, NULL };
+	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	for (FTSENT *entry; tree && (entry = fts_read(tree));)
+		if (entry->fts_info == FTS_D || entry->fts_info == FTS_DP)
+			visit(entry, arg);
+	if (tree)
+		fts_close(tree);
+}
+
+static void visit_remove(const FTSENT *group, void *arg)
+{
+	(void)arg;
+	if (group->fts_info == FTS_DP)
+		rmdir(group->fts_path);
+}
+
+void cgroup_remove(const char *path)
+{
+	cgroup_walk(path, visit_remove, NULL);
 }
