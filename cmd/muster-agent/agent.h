@@ -124,7 +124,8 @@ struct node_prepare_entry {
 	char *cluster, *service;
 	struct digest target;
 	enum prepare_state state;
-	char *reason; /* of a failure, or how far it is */
+	char *reason;  /* of a failure, or how far it is */
+	char *failure; /* of the attempt before it, which is told as long as this one goes on */
 	struct arena arena;
 	struct str_map images; /* in the arena */
 };

@@ -58,8 +58,23 @@ void agent_prepare_progress(void *arg, const char *cluster, const char *service,
 {
 	struct agent *a = arg;
 	struct node_prepare_entry *p = find(a, cluster, service);
-	if (p && p->state == PREPARE_RUNNING)
-		say(a, p, text);
+	if (!p || p->state != PREPARE_RUNNING)
+		return;
+	struct buf CLEANUP(buf_release) told = { 0 };
+	if (p->failure)
+		buf_addf(&told, "%s; trying again: ", p->failure);
+	buf_adds(&told, text);
+	say(a, p, buf_str(&told));
+}
+
+/* Another attempt is no news of the one that failed: what went wrong goes on being told. */
+static void keep_failure(struct node_prepare_entry *p, const struct digest *target)
+{
+	bool again = p->state == PREPARE_FAILED && digest_equal(&p->target, target);
+	free(p->failure);
+	p->failure = again && p->reason ? xstrdup(p->reason) : NULL;
+	free(p->reason);
+	p->reason = p->failure ? xstrdup(p->failure) : NULL;
 }
 
 void agent_prepare(struct agent *a, const struct wire_desired_task *task)
@@ -70,8 +85,7 @@ void agent_prepare(struct agent *a, const struct wire_desired_task *task)
 		p->cluster = xstrdup(task->cluster);
 		p->service = xstrdup(task->service);
 	}
-	free(p->reason);
-	p->reason = NULL;
+	keep_failure(p, &task->target);
 	p->target = task->target;
 	p->state = PREPARE_RUNNING;
 	arena_release(&p->arena);
@@ -95,6 +109,7 @@ static void release(struct node_prepare_entry *p)
 	free(p->cluster);
 	free(p->service);
 	free(p->reason);
+	free(p->failure);
 	arena_release(&p->arena);
 }
 
