@@ -8,6 +8,7 @@
 #include "fs/fs.h"
 #include "wire/wire.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -139,6 +140,76 @@ static void test_health_check_hangs(void **state)
 	world_wait(&w, is_unhealthy, (void *)"t2", "the task to be unhealthy");
 	world_wait(&w, checks_are_gone, (void *)container_id(&w, "t2", "main"),
 		   "hanging checks to be ended");
+	world_release(&w);
+}
+
+/* Docker's containerd, in the namespaces of this test; 0: there is none. */
+static pid_t containerd;
+static void find_containerd(void)
+{
+	char line[32] = "";
+	FILE *f = popen("pgrep -x containerd", "re"); /* NOLINT(cert-env33-c) */
+	assert_non_null(f);
+	containerd = fgets(line, sizeof(line), f) ? (pid_t)strtol(line, NULL, 10) : 0;
+	pclose(f);
+}
+
+static int thaw_containerd(void **state)
+{
+	(void)state;
+	if (containerd)
+		kill(containerd, SIGCONT);
+	return 0;
+}
+
+/* The first check's exec. */
+static bool check_is_given(struct world *w, void *arg)
+{
+	const char *ids = told(w, container_id(w, "t1", "main"), "ExecIDs");
+	const char **exec = arg;
+	if (ids[0] != '[')
+		return false;
+	*exec = arena_strndup(&w->arena, ids + 2, strcspn(ids + 2, "\""));
+	return true;
+}
+
+static bool has_ended(struct world *w, void *arg)
+{
+	json_t *exec = api(w, "GET", arena_printf(&w->arena, "/exec/%s/json", (char *)arg), NULL);
+	bool ended = json_is_false(json_object_get(exec, "Running"));
+	json_decref(exec);
+	return ended;
+}
+
+static bool is_past(struct world *w, void *arg)
+{
+	(void)w;
+	return clock_monotonic_ms() > *(int64_t *)arg;
+}
+
+/* Docker says that a check runs before it has a process. One that is given up then is ended all the
+ * same, when it has come to begin. */
+static void test_health_check_begins_late(void **state)
+{
+	struct world w;
+	find_containerd();
+	if (!containerd) {
+		skip();
+		return;
+	}
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	check_health(&w, world_container(task, 0), "exec sleep 1000");
+	world_container(task, 0)->health_check->timeout = world_integer(1);
+	world_container(task, 0)->health_check->retries = world_integer(10);
+	assert_string_equal(world_start(&w, "t1", task).reason, "");
+	const char *exec = NULL;
+	kill(containerd, SIGSTOP);
+	world_wait(&w, check_is_given, &exec, "a check that cannot begin");
+	int64_t late = clock_monotonic_ms() + 1200;
+	world_wait(&w, is_past, &late, "it to be late");
+	thaw_containerd(state);
+	world_wait(&w, has_ended, (void *)exec, "it to be ended");
 	world_release(&w);
 }
 
@@ -478,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_unhealthy),
 		cmocka_unit_test(test_health_check_hangs),
+		cmocka_unit_test_teardown(test_health_check_begins_late, thaw_containerd),
 		cmocka_unit_test(test_shared_network),
 		cmocka_unit_test(test_dynamic_port),
 		cmocka_unit_test(test_volumes),

@@ -8,14 +8,18 @@
 #include <string.h>
 
 #define LATE_CODE (128 + SIGKILL) /* of a check that took too long */
+/* One that is late may not have begun yet, and would then never end: looked for again so often. */
+#define LATE_LOOK_MS 100
+#define LATE_LOOKS   100
 
 struct exec {
 	struct task *task;
 	uint32_t slot;
 	struct call *call;
-	struct timer *deadline;
-	const char *id; /* of the engine; NULL: not made yet; in the call's arena */
+	struct timer *deadline; /* once it is late: the next look at it */
+	char *id;		/* of the engine; NULL: not made yet */
 	bool late;
+	uint32_t looks;
 };
 
 void exec_free(struct exec *exec)
@@ -28,6 +32,7 @@ void exec_free(struct exec *exec)
 		exec->call->done = NULL;
 		call_free(exec->call);
 	}
+	free(exec->id);
 	free(exec);
 }
 
@@ -69,8 +74,14 @@ static void got_result(struct call *call, const struct answer *answer)
 	bool running = json_is_true(json_object_get(json, "Running"));
 	json_int_t code = json_integer_value(json_object_get(json, "ExitCode"));
 	json_int_t pid = json_integer_value(json_object_get(json, "Pid"));
+	bool begun = pid > 0 || json_is_true(json_object_get(json, "CanRemove"));
 	bool told = json_is_object(json);
 	json_decref(json);
+	if (exec->late && told && !begun && exec->looks++ < LATE_LOOKS) {
+		exec->call = NULL; /* it ends by itself, after its done() */
+		timer_set(exec->deadline, LATE_LOOK_MS);
+		return;
+	}
 	if (exec->late && running)
 		kill_late(exec, pid);
 	if (exec->late && told)
@@ -109,7 +120,7 @@ static void made(struct call *call, const struct answer *answer)
 	struct exec *exec = call->arg;
 	json_t *json = answer->ok ? json_loadb(answer->body, answer->len, 0, NULL) : NULL;
 	const char *id = json_string_value(json_object_get(json, "Id"));
-	exec->id = arena_strdup(&call->arena, id);
+	exec->id = id ? xstrdup(id) : NULL;
 	json_decref(json);
 	if (!exec->id) {
 		finish(exec, false, 0,
@@ -131,6 +142,12 @@ static void made(struct call *call, const struct answer *answer)
 static void too_late(void *arg)
 {
 	struct exec *exec = arg;
+	if (exec->late) {
+		exec->call = call_new(exec->task->engine, got_result);
+		exec->call->arg = exec;
+		ask_result(exec);
+		return;
+	}
 	exec->late = true;
 	http_cancel(exec->call->request);
 	exec->call->request = NULL;
