@@ -145,9 +145,15 @@ const struct column node_columns[] = {
 TEXT_CELL(last_status_cell, "lastStatus")
 TEXT_CELL(health_cell, "healthStatus")
 
+/* New tasks for ones that ended, and containers that were started again in place. */
 CELL(restarts_cell)
 {
-	return task_stopped(row->json) ? NULL : count_at(arena, row->json, "restarts");
+	json_int_t count = json_integer_value(json_object_get(row->json, "restarts"));
+	size_t i;
+	json_t *container;
+	json_array_foreach(json_object_get(row->json, "containers"), i, container) count +=
+		json_integer_value(json_object_get(container, "restartCount"));
+	return task_stopped(row->json) ? NULL : arena_printf(arena, "%lld", (long long)count);
 }
 
 CELL(task_id_cell)

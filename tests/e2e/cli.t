@@ -118,6 +118,7 @@ code 0 "tasks of containers" muster --status "$T/containers" get tasks -o wide
 like "$out" '^TASK .* HEALTH .* IMAGE +DIGEST +PORTS +RUNTIME-ID' "wide: image, digest, ports, health"
 like "$out" 'HEALTHY .*docker.io/library/web:1 +0123 +0.0.0.0:8080->80/tcp,\[::\]:5353->53/udp +c0ffee' "of a task"
 code 0 "the same, narrow" muster --status "$T/containers" get tasks
+like "$out" '^44444444 +web +n1 +RUNNING .* web:[0-9]+ +2 ' "restarts in place count as restarts"
 like "$out" '^- +waits +n1 +PENDING .*pulling image web:1: 12 of 40 MB' "what a task waits for"
 like "$out" '^TASK .{,60}  REASON$' "the reason, which is cut at the width of a terminal, begins before 70 columns"
 json "containers as ECS has them" '.tasks[] | select(.group == "service:web" and .lastStatus == "RUNNING") |
