@@ -1,10 +1,15 @@
 # Shared by the stories on real engines: what tests/e2e/lib.sh has, and an engine below $W. To be sourced by bash, as
 # the first thing: the file is then run once for each of $ON ("podman docker"), with $ENGINE in its environment, and
-# what both say becomes one TAP. The engine is looked at through its own API.
+# what both say becomes one TAP. With AT_ONCE=1 set before, both run at the same time: of stories that mostly wait.
+# The engine is looked at through its own API.
 HERE=$(cd "$(dirname "$0")" && pwd)
 if [ -z "${ENGINE:-}" ]; then
 	n=0 bad=0
+	declare -A from
+	begin() { exec {from[$1]}< <(ENGINE=$1 bash "$0" "${@:2}"; echo "# ended $?"); }
+	for ENGINE in ${AT_ONCE:+${ON:-podman docker}}; do begin "$ENGINE" "$@"; done
 	for ENGINE in ${ON:-podman docker}; do
+		[ -n "${from[$ENGINE]:-}" ] || begin "$ENGINE" "$@"
 		while IFS= read -r line; do
 			case $line in
 			"ok "* | "not ok "*)
@@ -22,7 +27,7 @@ if [ -z "${ENGINE:-}" ]; then
 				;;
 			*) printf '%s\n' "$line" ;;
 			esac
-		done < <(ENGINE=$ENGINE bash "$0" "$@"; echo "# ended $?")
+		done <&"${from[$ENGINE]}"
 	done
 	echo "1..$n"
 	exit $bad

@@ -1,5 +1,6 @@
 # A small image made on the spot; to be sourced after lib.sh. busybox (sh, httpd, nc, wget ...) and testtask
 # (tests/helpers/testtask.c) in /bin, the variant in /etc/variant. $CONFIG: JSON that is laid over its config.
+# $BULK: MB of noise, of the variant alone, in /var/noise.
 B=${B:-$ENGINES/../../build}
 WORK=$DIR/tmp/image.$$
 trap 'rm -rf "$WORK"' EXIT
@@ -25,6 +26,8 @@ build_image() { # VARIANT
 	printf 'root:x:0:\nnogroup:x:65534:\n' > "$root/etc/group"
 	echo "$1" > "$root/etc/variant"
 	echo "$1" > "$root/var/www/index.html"
+	[ -z "${BULK:-}" ] || head -c "${BULK}000000" /dev/zero |
+		openssl enc -aes-128-ctr -pass "pass:$1" -nosalt -pbkdf2 -iter 1 > "$root/var/noise"
 	tar -C "$root" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$WORK/layer.tar" .
 	image_config "$ARCHITECTURE" > "$WORK/config.json"
 }
