@@ -82,6 +82,13 @@ api() { # PATH [CURL-OPTION]...
 }
 inspect() { api "/containers/$1/json" | jq -r "$2"; } # ID FILTER
 variant() { api "/containers/$1/archive?path=/etc/variant" | tar -xO; } # ID: of the image that it really has
+# COMMAND's output inside a container. Not through muster, and not through logs.
+run_in() { # ID COMMAND...
+	local id=$1 exec
+	shift
+	exec=$(api "/containers/$id/exec" -X POST -d "$(jq -cn '{AttachStdout: true, AttachStderr: true, Tty: true, Cmd: $ARGS.positional}' --args -- "$@")" | jq -r .Id)
+	api "/exec/$exec/start" -X POST -d '{"Detach": false, "Tty": true}' | tr -d '\r'
+}
 # All that is labelled as muster's: NODE SERVICE CONTAINER STATE REVISION ID NAME TASK, a line each, sorted.
 containers() {
 	api '/containers/json?all=1&filters={"label":["muster.fleet"]}' | jq -r '.[] | .Labels as $l | [$l["muster.node"], $l["muster.service"],
