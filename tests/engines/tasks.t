@@ -1,6 +1,6 @@
 #!/bin/bash
 # Story 7: a port that a stranger has, containers that share a network, a task that is killed for its memory, one with
-# the host's network, processes and files.
+# the host's network, processes and files, log drivers of AWS.
 . "$(dirname "$0")/fleet.sh"
 # A port of a stranger's. The containers of a task see each other at 127.0.0.1, and the node sees the port.
 up "$ENGINE"
@@ -69,4 +69,32 @@ is "$(inspect "$id" '[.HostConfig.NetworkMode, .HostConfig.PidMode, .HostConfig.
 is "$(inspect "$id" '.Mounts[] | select(.Destination == "/host") | [.Source, .RW] | join(" ")')" "/ false" "with its root, read-only"
 pid=$(inspect "$id" .State.Pid)
 is "$(inside readlink "/proc/$pid/ns/net" "/proc/$pid/ns/pid")" "$(inside readlink /proc/1/ns/net /proc/1/ns/pid)" "in the namespaces of the host"
+
+# Log drivers of AWS.
+logged() { # FAMILY DRIVER
+	simple "$1" localhost/test:1 "logConfiguration: {logDriver: $2, options: {awslogs-group: g, awslogs-region: r}}"
+	sed -i 's/term-exit=0/"out=to be read", term-exit=0/' "$T/manifests/$1-task.yaml"
+	service "$1" "$1"
+}
+logged cloud awslogs
+logged lens awsfirelens
+cat > "$T/manifests/cluster.yaml" <<EOM
+apiVersion: muster/v1
+kind: Cluster
+metadata: {name: default}
+spec:
+  logDrivers: [{match: awsfirelens, logDriver: none}]
+EOM
+push "log drivers of AWS"
+must 40 "a task with awslogs runs" shape_is cloud "n1:main:running:1"
+must 40 "one with awsfirelens, too" shape_is lens "n1:main:running:1"
+own=$(inspect "$(api /containers/create -X POST -d '{"Image": "localhost/test:1"}' | jq -r .Id)" .HostConfig.LogConfig.Type)
+is "$(inspect "$(ids_of cloud)" .HostConfig.LogConfig.Type)" "$own" "awslogs has become what the engine takes by itself ($own)"
+is "$(inspect "$(ids_of cloud)" '.HostConfig.LogConfig.Config // {} | keys | map(select(startswith("awslogs")))')" "[]" "without its options"
+is "$(inspect "$(ids_of lens)" .HostConfig.LogConfig.Type)" none "the other what the Cluster manifest maps it to"
+warned='cloud-task.yaml:[0-9]+:[0-9]+: warning: the log driver "awslogs" is of AWS'
+like "$(muster validate "$T/manifests" 2>&1)" "$warned" "validate warns of it"
+is "$(muster validate "$T/manifests" 2>&1 | grep -c lens-task)" 0 "and not of the one that is mapped"
+is "$(jq -r '.diagnostics[]' "$T/state/status/fleet.json" | grep -cE "$warned")" 1 "so does status"
+
 done_testing
