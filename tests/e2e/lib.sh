@@ -153,10 +153,20 @@ groups_removed() {
 	find /sys/fs/cgroup -depth -type d -path "*/$name*" -exec rmdir {} \; 2> /dev/null
 	[ -z "$(find /sys/fs/cgroup -type d -name "$name" 2> /dev/null)" ]
 }
+# What this test started and still runs. The number of one that has ended may be another's by now: of a test beside
+# this one, or of the engine's.
+kill_started() {
+	local pid stat
+	while read -r pid; do
+		read -r stat 2> /dev/null < "/proc/$pid/stat" || continue
+		read -r _ stat _ <<< "${stat##*) }"
+		[ "$stat" = $$ ] && kill -9 "$pid" 2> /dev/null
+	done < "$PIDS"
+}
 cleanup() {
 	local pid
 	# Agents first, so that nothing is started again; then what runs of ours, shims by their state.
-	while read -r pid; do kill -9 "$pid" 2> /dev/null; done < "$PIDS"
+	kill_started
 	for pid in $(pgrep -f "muster-shim.*$RUN" 2> /dev/null); do kill -9 "$pid" 2> /dev/null; done
 	tasks | while read -r pid _; do kill -9 "$pid" 2> /dev/null; done
 	for dir in "$T"/state/agents/*; do wait_for 5 groups_removed "$dir"; done

@@ -37,8 +37,7 @@ W=$T/w
 SOCKET=$W/$ENGINE.sock
 REGISTRY=registry.test:5000
 world_down() { [ ! -e "$W/cgroups" ] || "$HERE/down" "$W"; }
-agents_down() { local pid; while read -r pid; do kill -9 "$pid" 2> /dev/null; done < "$PIDS"; }
-trap 'agents_down; world_down; cleanup' EXIT
+trap 'kill_started; world_down; cleanup' EXIT
 
 up() { # ENGINE [FLAG]...: or leave all out, with the reason
 	local engine=$1

@@ -4,8 +4,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/../e2e/lib.sh"
 W=$T/w
 leave_nothing() {
-	local pid
-	while read -r pid; do kill -9 "$pid" 2> /dev/null; done < "$PIDS"
+	kill_started
 	[ ! -e "$W/cgroups" ] || "$HERE/down" "$W" > /dev/null 2>&1
 	cleanup
 }
