@@ -1,6 +1,8 @@
 # The figures that need a container engine, as root: push to started against the engine's own run of the same
 # container, and against Swarm; killed to running again; memory and idle cost with ten containers. Runs of
-# muster and of the engine alternate, so that what else the machine does hits both alike.
+# muster and of the engine alternate, so that what else the machine does hits both alike. What is measured is waited
+# for by the engine's own events and not by asking again and again, which would take time, and containers' locks, from
+# what is measured.
 . ../e2e/lib.sh
 HERE=../engines
 row() { printf '%-56s %8s %8s %-4s %s\n' "$@"; }
@@ -12,7 +14,7 @@ times() { awk -v a="$(quantile 0.5 < "$1")" -v b="$(quantile 0.5 < "$2")" 'BEGIN
 now_ms() { awk -v t="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", t * 1000 }'; }
 
 bench() { # ENGINE
-	local engine=$1 socket ns id i
+	local engine=$1 socket id i
 	W=$T/$engine
 	$HERE/up "$engine" "$W" > /dev/null 2> "$T/why"
 	[ $? = 0 ] || { echo "$engine: skipped: $(sed 's/^engines: //' "$T/why" | head -1)"; return; }
@@ -25,6 +27,36 @@ bench() { # ENGINE
 	}
 	# When a container was started, by the engine's own clock: ms.
 	started() { api "/containers/$1/json" | jq -r .State.StartedAt | xargs -I{} date -d {} +%s.%N | awk '{ printf "%.1f\n", $1 * 1000 }'; }
+	# The engine's events of a kind, from now on; event() waits for the next and sets id. The stream is there when
+	# its head is.
+	listen() { # EVENT,... [LABEL=VALUE]
+		local filters
+		filters=$(jq -rn --arg e "$1" --arg l "${2:-}" \
+			'{type: ["container"], event: ($e / ",")} + (if $l == "" then {} else {label: [$l]} end) | tojson | @uri')
+		rm -f "$T/events.head"
+		exec {EVENTS}< <(exec curl -sN -D "$T/events.head" --unix-socket "$socket" "http://engine/v1.41/events?filters=$filters")
+		LISTENER=$!
+		wait_for 10 test -s "$T/events.head"
+	}
+	event() {
+		local line
+		read -rt 60 -u "$EVENTS" line || { echo "$engine: no event came"; exit 1; }
+		[[ $line =~ \"id\":\"([0-9a-f]+)\" ]]
+		id=${BASH_REMATCH[1]}
+	}
+	deaf() {
+		kill "$LISTENER"
+		exec {EVENTS}<&-
+	}
+	# As one ends that crashes or is killed by the kernel: the engine is not asked, it has to notice.
+	kill_from_outside() { # ID
+		$HERE/in "$W" sh -c "kill -9 $(api "/containers/$1/json" | jq -r .State.Pid)"
+	}
+	from_end_to_start() { # OLD NEW: ms
+		local ended
+		ended=$(api "/containers/$1/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
+		started "$2" | awk -v e="$ended" '{ print $1 - e * 1000 }'
+	}
 	own_run() { # the engine's client, as a person would; prints the id
 		if [ "$engine" = docker ]; then
 			/usr/bin/docker -H "unix://$socket" run -d --memory 32m localhost/app:1 sleep 1000
@@ -43,24 +75,27 @@ bench() { # ENGINE
 	}
 	by_hand() { # create and start; prints the id
 		local made
-		made=$(api '/containers/create' -X POST -d '{"Image":"localhost/app:1","Cmd":["sleep","1000"],"HostConfig":{"Memory":33554432}}' | jq -r .Id)
+		made=$(api '/containers/create' -X POST -d '{"Image":"localhost/app:1","Cmd":["sleep","1000"],"HostConfig":{"Memory":33554432}}')
+		[[ $made =~ \"Id\":\"([0-9a-f]+)\" ]]
+		made=${BASH_REMATCH[1]}
 		api "/containers/$made/start" -X POST
 		echo "$made"
 	}
-	ids() { api '/containers/json' | jq -r --arg s "$1" '.[] | select(.Labels["muster.service"] == $s) | .Id'; }
-	new_id() { id=$(ids "$1" | head -1); [ -n "$id" ] && [ "$id" != "${2:-}" ]; }
+	change() { # SERVICE: pushes all there is; until its container was started (id), and musterd knows
+		listen start muster.service="$1"
+		push "$1"
+		event
+		deaf
+		muster wait --commit "$(head_commit)" --timeout 60s > /dev/null 2>&1
+	}
 
 	for i in $(seq "${RUNS:-9}"); do
 		app "s$i"
 		service "s$i" "s$i"
 		nap 0.5
-		git -C "$T/manifests" add -A
-		git -C "$T/manifests" commit -qm "s$i"
-		git -C "$T/manifests" push -q origin HEAD:main
+		change "s$i"
 		ref=$(stat -c %.Y "$T/fleet.git/refs/heads/main" | awk '{ printf "%.1f", $1 * 1000 }')
-		wait_for 60 new_id "s$i"
 		started "$id" | awk -v r="$ref" '{ print $1 - r }' >> "$T/$engine-push"
-		muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
 		nap 0.5
 		t=$(now_ms)
 		id=$(own_run 2> /dev/null | tail -1)
@@ -71,53 +106,44 @@ bench() { # ENGINE
 	figure "$engine: push (ref moved) -> started" "$T/$engine-push" "1.15 x its own run"
 	row "  ratio" "$(times "$T/$engine-push" "$T/$engine-run")" '' '' ''
 
-	# Killed -> running again, against the engine alone, by its API and without a pause: wait for the end of a
-	# killed container, then create and start another. What is killed is the process, as a crash or the kernel
-	# would: an engine's own kill answers, and tells of the end, only when the container is taken down.
-	crash() { $HERE/in "$W" kill -9 "$(api "/containers/$1/json" | jq .State.Pid)"; }
+	# Killed -> running again, against the engine alone, by its API and without a pause: as soon as it tells that
+	# one has died, create and start another.
 	rm "$T"/manifests/s[0-9]*.yaml
 	app keep
 	service keep keep
-	git -C "$T/manifests" add -A
-	git -C "$T/manifests" commit -qm keep
-	git -C "$T/manifests" push -q origin HEAD:main
-	wait_for 60 new_id keep
-	muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
+	change keep
 	for i in $(seq "${RUNS:-9}"); do
-		new_id keep
 		old=$id
 		nap 1
-		crash "$old"
-		wait_for 60 new_id keep "$old"
-		ended=$(api "/containers/$old/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
-		started "$id" | awk -v e="$ended" '{ print $1 - e * 1000 }' >> "$T/$engine-killed"
+		listen start muster.service=keep
+		kill_from_outside "$old"
+		event
+		deaf
+		nap 0.5
+		from_end_to_start "$old" "$id" >> "$T/$engine-killed"
 		app keep "$i" # a new series: no back-off
-		git -C "$T/manifests" add -A
-		git -C "$T/manifests" commit -qm "keep $i"
-		git -C "$T/manifests" push -q origin HEAD:main
-		muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 60s > /dev/null 2>&1
+		change keep
+		keep=$id
+
 		old=$(by_hand)
-		(
-			nap 0.2
-			crash "$old"
-		) &
-		api "/containers/$old/wait" -X POST > /dev/null
-		id=$(by_hand)
-		ended=$(api "/containers/$old/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
-		started "$id" | awk -v e="$ended" '{ print $1 - e * 1000 }' >> "$T/$engine-start"
-		wait
+		nap 0.5
+		listen die,died # "died" is how Podman's filter has it
+		kill_from_outside "$old"
+		event
+		new=$(by_hand)
+		deaf
+		from_end_to_start "$old" "$new" >> "$T/$engine-start"
 		api "/containers/$old?force=1" -X DELETE
-		api "/containers/$id?force=1" -X DELETE
+		api "/containers/$new?force=1" -X DELETE
+		id=$keep
 	done
 	figure "$engine: killed -> the next one by hand" "$T/$engine-start"
 	figure "$engine: killed -> running again" "$T/$engine-killed" "1.15 x by hand"
 	row "  ratio" "$(times "$T/$engine-killed" "$T/$engine-start")" '' '' ''
 
 	for i in 0 1 2 3 4 5 6 7 8; do app "m$i"; service "m$i" "m$i"; done
-	git -C "$T/manifests" add -A
-	git -C "$T/manifests" commit -qm ten
-	git -C "$T/manifests" push -q origin HEAD:main
-	muster wait --commit "$(git -C "$T/manifests" rev-parse HEAD)" --timeout 120s > /dev/null 2>&1
+	push ten
+	muster wait --commit "$(head_commit)" --timeout 120s > /dev/null 2>&1
 	pid=$(agent_pid n1)
 	row "$engine: memory (PSS), agent with $(api '/containers/json' | jq '[.[] | select(.Labels["muster.task"])] | length') containers" \
 		"$(awk '/^Pss:/ { printf "%.1f", $2 / 1024 }' "/proc/$pid/smaps_rollup")" '' MiB 12
@@ -133,18 +159,21 @@ bench() { # ENGINE
 	[ "$engine" = docker ] || { $HERE/down "$W" > /dev/null 2>&1; return; }
 	api /swarm/init -X POST -d '{"ListenAddr":"127.0.0.1:2377","AdvertiseAddr":"127.0.0.1"}' > /dev/null
 	for i in 1 2 3; do
+		listen start com.docker.swarm.service.name="g$i"
 		t=$(now_ms)
 		/usr/bin/docker -H "unix://$socket" service create -q --detach --no-resolve-image --mode global --name "g$i" --limit-memory 32m \
 			localhost/app:1 sleep 1000 > /dev/null 2>&1
-		swarm_id() { id=$(api '/containers/json' | jq -r --arg s "g$i" '.[] | select(.Labels["com.docker.swarm.service.name"] == $s) | .Id' | head -1); [ -n "$id" ] && [ "$id" != "${1:-}" ]; }
-		wait_for 60 swarm_id
+		event
+		deaf
 		started "$id" | awk -v t="$t" '{ print $1 - t }' >> "$T/swarm"
 	done
 	old=$id
-	api "/containers/$old/kill" -X POST
-	wait_for 60 swarm_id "$old"
-	ended=$(api "/containers/$old/json" | jq -r .State.FinishedAt | xargs -I{} date -d {} +%s.%N)
-	started "$id" | awk -v e="$ended" '{ print $1 - e * 1000 }' > "$T/swarm-killed"
+	nap 1
+	listen start com.docker.swarm.service.name="g3"
+	kill_from_outside "$old"
+	event
+	deaf
+	from_end_to_start "$old" "$id" > "$T/swarm-killed"
 	figure "docker: service create --mode global -> started" "$T/swarm"
 	row "  muster against it" "$(times "$T/docker-push" "$T/swarm")" '' '' 'less than 0.50 x'
 	figure "docker: Swarm, killed -> running again" "$T/swarm-killed"

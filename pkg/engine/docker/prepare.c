@@ -1,8 +1,6 @@
 /* The images of a task, all at once: before an update, and before a start. */
 #include "engine/docker/internal.h"
 
-#include "log/log.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +75,6 @@ static void answer(struct prepare *p)
 static void go_on(struct prepare *p)
 {
 	struct task *task = docker_task_find(p->engine, p->task);
-	struct err err;
 	if (!task || task->stage != STAGE_IMAGES)
 		return;
 	for (uint32_t i = 0; i < p->count; i++) {
@@ -87,10 +84,7 @@ static void go_on(struct prepare *p)
 	if (p->failure)
 		docker_task_fail(task, p->failure);
 	task->stage = STAGE_LIFE;
-	if (!record_save(task, false, &err))
-		log_warn("a task's record could not be kept", "task", task->id.task, "reason",
-			 err.text);
-	docker_task_step(task);
+	docker_task_step(task); /* its first: keeps the record, before it calls anything */
 }
 
 static void ask(struct prepare *p);

@@ -123,6 +123,9 @@ static void looked(struct call *call, const struct answer *answer)
 		return;
 	}
 	if (!there && answer->status != 404) {
+		/* What does not even tell what it has is away. */
+		if (answer->none && pull->engine->link == LINK_UP)
+			link_failed(pull->engine, answer->message);
 		fail(pull, answer->message);
 		return;
 	}
