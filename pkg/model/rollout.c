@@ -24,11 +24,11 @@ static const struct field rollout_fields[] = {
 const struct schema rollout_schema = SCHEMA(rollout, "roll-out", rollout_fields);
 
 static const struct field window_fields[] = {
-	{ STRING_LIST(window, "allow", allow),
+	{ STRING_LIST(window, "allow", allow), RANGE(1, 7),
 	  .values = VALUES("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
 	  .note = "one of allow and deny: days on which it begins. With an allow, changes wait "
 		  "at all other times" },
-	{ STRING_LIST(window, "deny", deny),
+	{ STRING_LIST(window, "deny", deny), RANGE(1, 7),
 	  .values = VALUES("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
 	  .note = "wins over allow" },
 	{ STRING(window, "from", from), .flags = FIELD_REQUIRED, .note = "HH:MM" },
