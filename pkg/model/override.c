@@ -20,7 +20,8 @@ static const struct schema container_override_schema =
 
 static const struct field task_override_fields[] = {
 	{ STRING_AT(task_override, "expression", expression),
-	  .flags = FIELD_REQUIRED | FIELD_EXPRESSION },
+	  .flags = FIELD_REQUIRED | FIELD_EXPRESSION | FIELD_STEADY,
+	  .note = "not with task:group, runningTasksCount or agentConnected" },
 	{ OBJECT_LIST(task_override, "containerOverrides", container_overrides,
 		      container_override_schema),
 	  .flags = FIELD_REQUIRED, RANGE(1, LIMIT_CONTAINERS) },
