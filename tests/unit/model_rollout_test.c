@@ -222,19 +222,19 @@ static void test_breaker(void **state)
 	struct deployment_circuit_breaker all = { .enable = OPT_TRUE,
 						  .threshold_configuration = &unbounded };
 	const struct {
-		bool ecs;
 		struct deployment_circuit_breaker *given;
 		struct circuit_breaker want;
+		bool ecs;
 	} rows[] = {
-		{ false, NULL, { true, true, true, THRESHOLD_BOUNDED_PERCENT, 50 } },
-		{ false, &on, { true, true, true, THRESHOLD_BOUNDED_PERCENT, 50 } },
-		{ false, &off, { false, false, false, THRESHOLD_BOUNDED_PERCENT, 50 } },
-		{ false, &stay, { true, false, false, THRESHOLD_BOUNDED_PERCENT, 20 } },
-		{ false, &back, { true, true, true, THRESHOLD_COUNT, 7 } },
-		{ false, &all, { true, true, true, THRESHOLD_UNBOUNDED_PERCENT, 50 } },
-		{ true, NULL, { false, false, false, THRESHOLD_BOUNDED_PERCENT, 50 } },
-		{ true, &on, { true, false, true, THRESHOLD_BOUNDED_PERCENT, 50 } },
-		{ true, &back, { true, true, true, THRESHOLD_COUNT, 7 } },
+		{ NULL, { true, true, true, THRESHOLD_BOUNDED_PERCENT, 50 }, false },
+		{ &on, { true, true, true, THRESHOLD_BOUNDED_PERCENT, 50 }, false },
+		{ &off, { false, false, false, THRESHOLD_BOUNDED_PERCENT, 50 }, false },
+		{ &stay, { true, false, false, THRESHOLD_BOUNDED_PERCENT, 20 }, false },
+		{ &back, { true, true, true, THRESHOLD_COUNT, 7 }, false },
+		{ &all, { true, true, true, THRESHOLD_UNBOUNDED_PERCENT, 50 }, false },
+		{ NULL, { false, false, false, THRESHOLD_BOUNDED_PERCENT, 50 }, true },
+		{ &on, { true, false, true, THRESHOLD_BOUNDED_PERCENT, 50 }, true },
+		{ &back, { true, true, true, THRESHOLD_COUNT, 7 }, true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct deployment_configuration d = { .deployment_circuit_breaker = rows[i].given };
