@@ -154,7 +154,7 @@ static void check_name(struct reading *r, const struct field *field, struct pos 
 
 #define NEGATIONS_SHOWN 16
 
-static void check_expression(struct reading *r, const struct value *v)
+static void check_expression(struct reading *r, const struct field *field, const struct value *v)
 {
 	struct expr_error error;
 	struct expr_warning negations[NEGATIONS_SHOWN];
@@ -165,6 +165,10 @@ static void check_expression(struct reading *r, const struct value *v)
 		report_error(r, place_in_scalar(&r->in, v, error.offset), "%s", error.text);
 		return;
 	}
+	if (field->flags & FIELD_STEADY && expr_is_dynamic(expr))
+		report_error(r, v->pos,
+			     "task:group, runningTasksCount and agentConnected cannot be asked "
+			     "here: their answer would change with the tasks that it replaces");
 	uint32_t count = expr_negations_without_exists(expr, negations, NEGATIONS_SHOWN);
 	for (uint32_t i = 0; i < count && i < NEGATIONS_SHOWN; i++) {
 		const char *name = intern_str(r->intern, negations[i].attribute);
@@ -208,7 +212,7 @@ const char *read_string(struct reading *r, const struct field *field, const stru
 	check_values(r, field, v->pos, text);
 	check_name(r, field, v->pos, text);
 	if (field->flags & FIELD_EXPRESSION)
-		check_expression(r, v);
+		check_expression(r, field, v);
 	return arena_strdup(r->arena, text);
 }
 

@@ -94,6 +94,9 @@ enum field_flag {
 		1 << 11, /* an error for PROCESS: a native process has no such thing */
 	/* No engine of this version offers what it needs: a warning says that it is not placed. */
 	FIELD_NOT_OFFERED = 1 << 14,
+	/* Of an expression: it may not ask what changes with the tasks that run (task:group,
+	 * runningTasksCount, agentConnected). */
+	FIELD_STEADY = 1 << 15,
 };
 
 struct schema;
