@@ -43,7 +43,7 @@ static struct resolved resolve(struct control *c, const struct manifest_tree *tr
 	const struct manifest_object *object = manifest_find_task_definition(tree, name);
 	struct family *family = map_get(c->families, name);
 	if (object && family && (!pinned || pinned == family->current)) {
-		struct digest target = task_target_digest(&object->digest, spec->redeploy);
+		struct digest target = task_target_digest(&object->digest, NULL, spec->redeploy);
 		return (struct resolved){ .content = content_get(c, name, family->current,
 								 &object->digest, &target,
 								 object->task_definition) };
@@ -55,7 +55,7 @@ static struct resolved resolve(struct control *c, const struct manifest_tree *tr
 						  "revision %s:%u is not known: no commit of the "
 						  "branch's history has made it",
 						  name, pinned) };
-	struct digest target = task_target_digest(&revision->digest, spec->redeploy);
+	struct digest target = task_target_digest(&revision->digest, NULL, spec->redeploy);
 	struct content *content = content_of_revision(c, family, revision, &target);
 	if (content)
 		return (struct resolved){ .content = content };

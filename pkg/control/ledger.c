@@ -95,7 +95,7 @@ static struct revision *add_revision(struct control *c, struct family *f, uint32
 /* What was found running under a number, without its content, is known by its target. */
 static struct revision *find_target(struct family *f, const struct digest *task_definition)
 {
-	struct digest target = task_target_digest(task_definition, NULL);
+	struct digest target = task_target_digest(task_definition, NULL, NULL);
 	for (size_t i = f->revisions.len; i-- > 0;)
 		if (digest_is_none(&f->revisions.items[i].digest) &&
 		    digest_equal(&f->revisions.items[i].target, &target))
@@ -225,7 +225,7 @@ static bool target_is_of(const struct digest *target, const struct revision *r,
 		return false;
 	const char *redeploys[] = { NULL, s->spec ? s->spec->redeploy : NULL };
 	for (size_t i = 0; i < ARRAY_LEN(redeploys); i++) {
-		struct digest made = task_target_digest(&r->digest, redeploys[i]);
+		struct digest made = task_target_digest(&r->digest, NULL, redeploys[i]);
 		if (digest_equal(&made, target))
 			return true;
 	}

@@ -51,8 +51,9 @@ static const char *braces_problem(const char *text)
 	return NULL;
 }
 
-void check_cluster(struct reading *r, const struct cluster_manifest *cluster)
+void check_cluster(struct reading *r, const struct value *v, const struct cluster_manifest *cluster)
 {
+	check_windows(r, value_get(v, "windows"), &cluster->windows);
 	for (uint32_t i = 0; i < cluster->log_drivers.len; i++) {
 		const struct log_driver_mapping *m = &cluster->log_drivers.items[i];
 		if (m->log_driver && log_driver_is_aws(m->log_driver))

@@ -8,7 +8,6 @@
 #include <string.h>
 
 /* What the least of all engines wants. */
-#define MEMORY_LEAST_MIB 6
 
 static bool is_absolute(const char *path)
 {

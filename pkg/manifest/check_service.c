@@ -1,7 +1,6 @@
 /* What the tables cannot say of services, nodes and annotations. */
 #include "manifest/internal.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static const struct value *deployment_field(const struct value *v, const char *name)
@@ -14,8 +13,7 @@ static void warn_of_ecs_defaults(struct reading *r, const struct daemon_service 
 {
 	const struct deployment_configuration *d = service->deployment_configuration;
 	bool at_once = !d || !d->minimum_healthy_percent.set;
-	bool no_rollback = !d || !d->deployment_circuit_breaker ||
-			   d->deployment_circuit_breaker->rollback != OPT_TRUE;
+	bool no_rollback = !service_circuit_breaker(service).rollback;
 	if (!at_once && !no_rollback)
 		return;
 	report_warning(r, service->name.pos, "with ECS's defaults a deployment of \"%s\"%s%s%s",
@@ -26,24 +24,30 @@ static void warn_of_ecs_defaults(struct reading *r, const struct daemon_service 
 		       !at_once && no_rollback ? " is not rolled back when it fails" : "");
 }
 
+/* No task may be missing, and none may be beside another: neither can be kept in an update. */
+bool percents_are_stuck(const struct daemon_service *service)
+{
+	const struct deployment_configuration *d = service->deployment_configuration;
+	return d && d->minimum_healthy_percent.set && d->minimum_healthy_percent.value == 100 &&
+	       (!d->maximum_percent.set || d->maximum_percent.value == 100);
+}
+
 static void check_percents(struct reading *r, const struct value *v,
 			   const struct daemon_service *service)
 {
-	const struct deployment_configuration *d = service->deployment_configuration;
-	const struct value *minimum = deployment_field(v, "minimumHealthyPercent");
-	const struct value *maximum = deployment_field(v, "maximumPercent");
-	bool surge = d && d->maximum_percent.set && d->maximum_percent.value > 100;
-	if (d && d->minimum_healthy_percent.set && d->minimum_healthy_percent.value == 100 &&
-	    !surge)
-		report_error(r, minimum->pos,
+	if (!percents_are_stuck(service))
+		return;
+	struct pos at = deployment_field(v, "minimumHealthyPercent")->pos;
+	if (r->ecs)
+		report_warning(
+			r, at,
+			"with minimumHealthyPercent 100 and maximumPercent 100 ECS would never "
+			"replace a task; here one at a time is replaced");
+	else
+		report_error(r, at,
 			     "with minimumHealthyPercent 100 and maximumPercent 100 no task could "
-			     "ever be replaced; lower minimumHealthyPercent");
-	if (surge)
-		report_warning(r, maximum->pos,
-			       "maximumPercent %" PRId64
-			       " counts as 100 for now: a task is stopped before its replacement "
-			       "starts",
-			       d->maximum_percent.value);
+			     "ever be replaced; lower minimumHealthyPercent, or raise "
+			     "maximumPercent");
 }
 
 void check_daemon_service(struct reading *r, const struct value *v,
@@ -55,6 +59,8 @@ void check_daemon_service(struct reading *r, const struct value *v,
 		report_error(r, service->task_definition.pos,
 			     "\"%s\" is neither \"family\" nor \"family:revision\"", ref);
 	check_percents(r, v, service);
+	check_rollout(r, v, service);
+	check_windows(r, value_get(v, "windows"), &service->windows);
 	if (service->ecs && service->name.value)
 		warn_of_ecs_defaults(r, service);
 }
@@ -89,13 +95,19 @@ void check_node(struct reading *r, const struct value *v, const struct node_mani
 /* Annotations of our own name space are instructions: an unknown one would be ignored silently. */
 struct annotation {
 	const char *name;
-	enum manifest_kind kind; /* that may have it */
+	bool kinds[MANIFEST_KIND_COUNT]; /* that may have it */
+	const char *kind_names;
 	const char *const *values;
 };
 static const struct annotation known_annotations[] = {
-	{ "muster/prune", MANIFEST_DAEMON_SERVICE,
+	{ "muster/prune",
+	  { [MANIFEST_DAEMON_SERVICE] = true },
+	  "DaemonService",
 	  (const char *const[]){ "disabled", "enabled", NULL } },
-	{ COMPATIBILITY, MANIFEST_TASK_DEFINITION, (const char *const[]){ "ecs", NULL } },
+	{ COMPATIBILITY,
+	  { [MANIFEST_TASK_DEFINITION] = true, [MANIFEST_DAEMON_SERVICE] = true },
+	  "TaskDefinition or a DaemonService",
+	  (const char *const[]){ "ecs", NULL } },
 };
 
 static void check_annotation(struct reading *r, const struct value *m, enum manifest_kind kind)
@@ -104,9 +116,9 @@ static void check_annotation(struct reading *r, const struct value *m, enum mani
 		const struct annotation *a = &known_annotations[i];
 		if (strcmp(a->name, m->key->text) != 0)
 			continue;
-		if (a->kind != kind)
+		if (!a->kinds[kind])
 			report_error(r, m->key->pos, "\"%s\" is an annotation of a %s", a->name,
-				     manifest_kind_name(a->kind));
+				     a->kind_names);
 		else if (m->kind == VALUE_SCALAR && !is_allowed_value(a->values, m->text))
 			report_error(r, m->pos, "\"%s\" must be %s%s%s", a->name, a->values[0],
 				     a->values[1] ? " or " : "", a->values[1] ? a->values[1] : "");
@@ -114,7 +126,7 @@ static void check_annotation(struct reading *r, const struct value *m, enum mani
 	}
 	report_error(r, m->key->pos,
 		     "unknown annotation \"%s\": \"muster/prune\" of a DaemonService and "
-		     "\"" COMPATIBILITY "\" of a TaskDefinition are known",
+		     "\"" COMPATIBILITY "\" of a TaskDefinition or a DaemonService are known",
 		     m->key->text);
 }
 

@@ -1,7 +1,6 @@
 /* What holds between the fields of a task definition; reference section 4. */
 #include "manifest/internal.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 const struct value *task_container(const struct task *t, uint32_t index)
@@ -185,31 +184,14 @@ static void check_mounts(const struct task *t, const struct container_definition
 
 static void check_sizes(const struct task *t)
 {
-	int64_t cpu = 0, memory = 0;
-	for (uint32_t i = 0; i < t->td->container_definitions.len; i++) {
-		const struct container_definition *c = &t->td->container_definitions.items[i];
-		cpu += c->cpu.value;
-		memory += c->memory_reservation.set ? c->memory_reservation.value : c->memory.value;
-		if (c->memory.set && c->memory_reservation.set &&
-		    c->memory_reservation.value > c->memory.value)
-			report_error(t->r, place_of(task_container(t, i), "memoryReservation"),
-				     "memoryReservation %" PRId64 " is more than memory %" PRId64,
-				     c->memory_reservation.value, c->memory.value);
-		if (c->memory.set && t->td->memory.set && c->memory.value > t->td->memory.value)
-			report_error(t->r, place_of(task_container(t, i), "memory"),
-				     "memory %" PRId64 " is more than the task's, %" PRId64,
-				     c->memory.value, t->td->memory.value);
+	struct size_problem problems[SIZE_PROBLEMS_MAX];
+	uint32_t count = size_problems(t->td, t->r->in.scratch, problems);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct size_problem *p = &problems[i];
+		const struct value *v =
+			p->container == SIZE_OF_TASK ? t->v : task_container(t, p->container);
+		report_error(t->r, place_of(v, p->field), "%s", p->text);
 	}
-	if (t->td->cpu.set && cpu > t->td->cpu.value)
-		report_error(t->r, place_of(t->v, "cpu"),
-			     "the containers' cpu together, %" PRId64
-			     ", is more than the task's, %" PRId64,
-			     cpu, t->td->cpu.value);
-	if (t->td->memory.set && memory > t->td->memory.value)
-		report_error(t->r, place_of(t->v, "memory"),
-			     "the containers' memory together, %" PRId64
-			     ", is more than the task's, %" PRId64,
-			     memory, t->td->memory.value);
 }
 
 static void check_secret(const struct task *t, const struct key_value_secret *secret)

@@ -56,7 +56,7 @@ static void check_content(struct reading *r, const struct document *d, const str
 		break;
 	case MANIFEST_DAEMON_SERVICE: check_daemon_service(r, v, d->object.daemon_service); break;
 	case MANIFEST_NODE: check_node(r, v, d->object.node); break;
-	case MANIFEST_CLUSTER: check_cluster(r, d->object.cluster); break;
+	case MANIFEST_CLUSTER: check_cluster(r, v, d->object.cluster); break;
 	case MANIFEST_KIND_COUNT: break;
 	}
 }
@@ -171,7 +171,7 @@ static bool is_ecs_compatible(const struct metadata *metadata, enum manifest_kin
 {
 	for (uint32_t i = 0; i < metadata->annotations.len; i++)
 		if (strcmp(metadata->annotations.items[i].name, COMPATIBILITY) == 0)
-			return kind == MANIFEST_TASK_DEFINITION;
+			return kind == MANIFEST_TASK_DEFINITION || kind == MANIFEST_DAEMON_SERVICE;
 	return false;
 }
 

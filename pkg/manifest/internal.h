@@ -143,10 +143,22 @@ void check_network(const struct task *t);
 /* A container for a container engine. v: what it was read from. */
 void check_container_engine(const struct task *t, const struct container_definition *c,
 			    const struct value *v);
+#define MEMORY_LEAST_MIB 6 /* of a container */
 /* Why an image reference is none; NULL: it is one. */
 const char *image_problem(const char *image);
 /* Is text "file:" and a confined absolute path, or "env:" and a name? NULL, or what is wrong. */
 const char *secret_place_problem(const char *text);
+
+/* What does not go together of cpu and memory: texts in the arena. */
+struct size_problem {
+	uint32_t container; /* index, or SIZE_OF_TASK */
+	const char *field;  /* that it is about */
+	const char *text;
+};
+#define SIZE_OF_TASK	  UINT32_MAX
+#define SIZE_PROBLEMS_MAX (2 * LIMIT_CONTAINERS + 2)
+uint32_t size_problems(const struct task_definition *td, struct arena *arena,
+		       struct size_problem problems[SIZE_PROBLEMS_MAX]);
 
 /* What the tables cannot say. v: the mapping that was read. */
 void check_task_definition(struct reading *r, const struct value *v,
@@ -155,9 +167,17 @@ void check_process(struct reading *r, const struct value *v, const struct task_d
 void check_daemon_service(struct reading *r, const struct value *v,
 			  const struct daemon_service *service);
 void check_node(struct reading *r, const struct value *v, const struct node_manifest *node);
-void check_cluster(struct reading *r, const struct cluster_manifest *cluster);
-/* "muster/prune" of services, and "muster/compatibility: ecs" of task definitions: such a one is
- * read as an ECS document is. */
+void check_cluster(struct reading *r, const struct value *v,
+		   const struct cluster_manifest *cluster);
+/* A service's roll-out steps and overrides. */
+void check_rollout(struct reading *r, const struct value *v, const struct daemon_service *service);
+/* v: the list. */
+void check_windows(struct reading *r, const struct value *v, const struct window_list *windows);
+/* Is there a minute of the week at which both are open? True where it cannot be told, because they
+ * are of different time zones. Their times are valid. */
+bool windows_ever_open(const struct window_list *a, const struct window_list *b);
+/* "muster/prune" of services, and "muster/compatibility: ecs" of task definitions and services:
+ * such a one is read as an ECS document is. */
 #define COMPATIBILITY "muster/compatibility"
 void check_annotations(struct reading *r, const struct value *metadata,
 		       const struct str_map *annotations, enum manifest_kind kind);
@@ -169,9 +189,16 @@ const char *suggest_object(struct manifest_tree *tree, const struct manifest_obj
 			   size_t count, const char *name);
 /* Log drivers and secrets of AWS that no Cluster manifest maps: warnings. */
 void check_mappings(struct manifest_tree *tree);
+/* The overrides of a service, which runs td: containers that exist, sizes that go together. */
+void check_overrides_of(struct manifest_tree *tree, const struct manifest_object *object,
+			const struct task_definition *td);
+/* The windows of a service and those of its cluster. */
+void check_windows_of(struct manifest_tree *tree, const struct manifest_object *object);
 /* dependsOn: names that exist, no cycle. */
 void check_dependencies(struct manifest_tree *tree, bool services_missing);
 
+/* minimumHealthyPercent 100 without a surge: an error, but of an ECS document. */
+bool percents_are_stuck(const struct daemon_service *service);
 const char *service_cluster(const struct daemon_service *service);
 
 #endif

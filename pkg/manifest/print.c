@@ -242,6 +242,9 @@ static void print_document(struct printer *p, const struct manifest_object *obje
 	end_mapping(p);
 }
 
+/* What is refused of a muster document that does not say this. */
+static struct str_pair as_ecs = { COMPATIBILITY, "ecs" };
+
 /* A muster document has other defaults than ECS has: say ECS's where they are in force. */
 static const void *with_ecs_defaults(const struct daemon_service *service, struct arena *arena)
 {
@@ -255,6 +258,11 @@ static const void *with_ecs_defaults(const struct daemon_service *service, struc
 		d->deployment_circuit_breaker = ARENA_NEW(arena, struct deployment_circuit_breaker);
 	if (d->deployment_circuit_breaker->enable == OPT_UNSET)
 		d->deployment_circuit_breaker->enable = OPT_FALSE;
+	if (d->deployment_circuit_breaker->enable == OPT_TRUE &&
+	    d->deployment_circuit_breaker->rollback == OPT_UNSET)
+		d->deployment_circuit_breaker->rollback = OPT_FALSE;
+	if (percents_are_stuck(copy))
+		copy->annotations = (struct str_map){ &as_ecs, 1, true };
 	return copy;
 }
 

@@ -175,15 +175,10 @@ static bool may_be_broken(struct manifest_file *const *files, size_t count, enum
 	return false;
 }
 
-static bool has_static_ports(const struct task_definition *td, struct arena *arena)
-{
-	struct task_resources need = task_definition_resources(td, arena);
-	return need.tcp_count + need.udp_count > 0;
-}
-
-/* A service and the task definition that it names. */
+/* A service and the task definition that it names. What a pinned revision has may be something else
+ * than what is in the tree. */
 static void check_pair(struct manifest_tree *tree, const struct manifest_object *object,
-		       const struct task_definition *td)
+		       const struct task_definition *td, bool pinned)
 {
 	const struct daemon_service *service = object->daemon_service;
 	const struct deployment_configuration *d = service->deployment_configuration;
@@ -194,12 +189,16 @@ static void check_pair(struct manifest_tree *tree, const struct manifest_object 
 			   td->family.value,
 			   service->placement_constraints.len + td->placement_constraints.len,
 			   LIMIT_CONSTRAINTS);
+	struct static_port port;
 	if (d && d->maximum_percent.set && d->maximum_percent.value > 100 &&
-	    has_static_ports(td, &tree->arena))
+	    task_definition_static_port(td, &port))
 		diag_error(&tree->diags, object->path, d->pos,
-			   "maximumPercent above 100 starts a task beside the old one, but \"%s\" "
-			   "has static host ports, which only one can have",
-			   td->family.value);
+			   "maximumPercent above 100 starts a task beside the old one, but "
+			   "container \"%s\" of \"%s\" has the static host port %u/%s, which only "
+			   "one can have",
+			   port.container, td->family.value, port.port, port.udp ? "udp" : "tcp");
+	if (!pinned)
+		check_overrides_of(tree, object, td);
 }
 
 static void check_task_definitions(struct manifest_tree *tree, struct manifest_file *const *files,
@@ -216,7 +215,7 @@ static void check_task_definitions(struct manifest_tree *tree, struct manifest_f
 		(void)valid;
 		const struct manifest_object *td = manifest_find_task_definition(tree, family);
 		if (td)
-			check_pair(tree, object, td->task_definition);
+			check_pair(tree, object, td->task_definition, revision != 0);
 		else if (!revision &&
 			 !may_be_broken(files, count, MANIFEST_TASK_DEFINITION, family))
 			diag_error(&tree->diags, object->path, ref->pos,
@@ -261,6 +260,8 @@ struct manifest_tree *manifest_tree_build(struct manifest_file *const *files, si
 	tree->cluster_count = lists[MANIFEST_CLUSTER].count;
 	fill_task_definitions(tree, data);
 	check_task_definitions(tree, files, count);
+	for (size_t i = 0; i < tree->service_count; i++)
+		check_windows_of(tree, tree->services[i]);
 	check_mappings(tree);
 	check_dependencies(tree, may_be_broken(files, count, MANIFEST_DAEMON_SERVICE, NULL));
 	for (size_t i = 0; i < count; i++)

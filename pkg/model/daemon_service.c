@@ -3,16 +3,20 @@
 
 static const struct field threshold_fields[] = {
 	{ STRING(threshold_configuration, "type", type),
-	  .values = VALUES("BOUNDED_PERCENT", "UNBOUNDED_PERCENT", "COUNT") },
-	{ INTEGER(threshold_configuration, "value", value), RANGE(1, LIMIT_NODES) },
+	  .values = VALUES("BOUNDED_PERCENT", "UNBOUNDED_PERCENT", "COUNT"),
+	  .note = "default BOUNDED_PERCENT: of the placed nodes, at least 3 and at most 200" },
+	{ INTEGER(threshold_configuration, "value", value), RANGE(1, LIMIT_NODES),
+	  .note = "failed tasks, or percent of them; default 50" },
 };
 static const struct schema threshold_schema =
 	SCHEMA(threshold_configuration, "threshold configuration", threshold_fields);
 
 static const struct field circuit_breaker_fields[] = {
 	{ BOOLEAN(deployment_circuit_breaker, "enable", enable), .flags = FIELD_REQUIRED },
-	{ BOOLEAN(deployment_circuit_breaker, "rollback", rollback) },
-	{ BOOLEAN(deployment_circuit_breaker, "resetOnHealthyTask", reset_on_healthy_task) },
+	{ BOOLEAN(deployment_circuit_breaker, "rollback", rollback),
+	  .note = "default true; of an ECS document false" },
+	{ BOOLEAN(deployment_circuit_breaker, "resetOnHealthyTask", reset_on_healthy_task),
+	  .note = "default true: a task that becomes ready sets the count to 0" },
 	{ OBJECT(deployment_circuit_breaker, "thresholdConfiguration", threshold_configuration,
 		 threshold_schema) },
 };
@@ -23,10 +27,11 @@ static const struct field deployment_configuration_fields[] = {
 	{ INTEGER(deployment_configuration, "minimumHealthyPercent", minimum_healthy_percent),
 	  RANGE(0, 100) },
 	{ INTEGER(deployment_configuration, "maximumPercent", maximum_percent), RANGE(100, 200),
-	  .note = "counts as 100 for now, with a warning" },
+	  .note = "above 100: a task starts before the old one stops; not with static host "
+		  "ports" },
 	{ OBJECT(deployment_configuration, "deploymentCircuitBreaker", deployment_circuit_breaker,
 		 circuit_breaker_schema),
-	  .note = "read and kept; no breaker acts yet" },
+	  .note = "default of a DaemonService: enabled, with rollback; of an ECS document: not" },
 	{ REFUSED("strategy", "only the ROLLING deployment strategy is supported"),
 	  .values = VALUES("ROLLING") },
 	{ AWS_ONLY("alarms", "CloudWatch alarms") },
@@ -59,7 +64,6 @@ static const struct schema deployment_configuration_schema = SCHEMA(
 #define NOT_DAEMON                                                                                 \
 	"schedulingStrategy must be DAEMON: muster runs one task on every matching node and no "   \
 	"replicas"
-#define NOT_YET(what) "\"" what "\" is not supported yet; remove it"
 
 static const struct field daemon_service_fields[] = {
 	{ STRING_AT(daemon_service, "name", name),
@@ -81,10 +85,14 @@ static const struct field daemon_service_fields[] = {
 	{ NAME_LIST(daemon_service, "dependsOn", depends_on), .flags = FIELD_NAME },
 	{ BOOLEAN(daemon_service, "suspend", suspend) },
 	{ STRING(daemon_service, "redeploy", redeploy) },
-	{ REFUSED("overrides", NOT_YET("overrides")) },
-	{ REFUSED("rollout", NOT_YET("rollout")) },
-	{ REFUSED("windows", NOT_YET("windows")) },
-	{ REFUSED("drain", NOT_YET("drain")) },
+	{ OBJECT(daemon_service, "rollout", rollout, rollout_schema) },
+	{ OBJECT_LIST(daemon_service, "overrides", overrides, task_override_schema),
+	  RANGE(0, LIMIT_OVERRIDES),
+	  .note = "the first whose expression is true of a node counts there" },
+	{ OBJECT_LIST(daemon_service, "windows", windows, window_schema), RANGE(0, LIMIT_WINDOWS),
+	  .note = "when changes may begin; those of the cluster must be open as well" },
+	{ STRING(daemon_service, "drain", drain), .values = VALUES("stop", "keep"),
+	  .note = "default stop; keep: on a draining node until all others have stopped" },
 	{ REFUSED("schedulingStrategy", NOT_DAEMON), .values = VALUES("DAEMON") },
 	{ REFUSED("desiredCount", NO_DESIRED_COUNT) },
 	{ REFUSED("placementStrategy", NO_PLACEMENT_STRATEGY) },

@@ -1,4 +1,4 @@
-/* What follows from a task definition: engine, resources, capabilities, digests. */
+/* What follows from a task definition: engine, resources, its digest. */
 #include "model/model.h"
 
 #include <stdlib.h>
@@ -45,6 +45,11 @@ static uint16_t static_host_port(const struct port_mapping *mapping, bool as_is)
 	return 0;
 }
 
+static bool is_udp(const struct port_mapping *mapping)
+{
+	return mapping->protocol && strcmp(mapping->protocol, "udp") == 0;
+}
+
 static int compare_ports(const void *a, const void *b)
 {
 	return *(const uint16_t *)a - *(const uint16_t *)b;
@@ -60,7 +65,7 @@ static const uint16_t *collect_ports(const struct task_definition *td, bool udp,
 		for (uint32_t k = 0; k < c->port_mappings.len; k++) {
 			const struct port_mapping *m = &c->port_mappings.items[k];
 			uint16_t port = static_host_port(m, as_is);
-			if (port && udp == (m->protocol && strcmp(m->protocol, "udp") == 0))
+			if (port && udp == is_udp(m))
 				*vec_push(&ports) = port;
 		}
 	}
@@ -75,6 +80,23 @@ static const uint16_t *collect_ports(const struct task_definition *td, bool udp,
 	}
 	vec_release(&ports);
 	return copy;
+}
+
+bool task_definition_static_port(const struct task_definition *td, struct static_port *out)
+{
+	bool as_is = publishes_as_is(td);
+	for (uint32_t i = 0; i < td->container_definitions.len; i++) {
+		const struct container_definition *c = &td->container_definitions.items[i];
+		for (uint32_t k = 0; k < c->port_mappings.len; k++) {
+			const struct port_mapping *m = &c->port_mappings.items[k];
+			uint16_t port = static_host_port(m, as_is);
+			if (!port)
+				continue;
+			*out = (struct static_port){ c->name, port, is_udp(m) };
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The task's own numbers win over the sum of its containers'. */
@@ -104,19 +126,6 @@ struct digest task_definition_digest(const struct task_definition *td)
 {
 	struct buf text = { 0 };
 	schema_canonical(&task_definition_schema, td, &text);
-	struct digest digest = digest_of(text.data, text.len);
-	buf_release(&text);
-	return digest;
-}
-
-struct digest task_target_digest(const struct digest *task_definition, const char *redeploy)
-{
-	if (!redeploy)
-		return *task_definition;
-	char hex[DIGEST_HEX_LEN + 1];
-	struct buf text = { 0 };
-	digest_hex(task_definition, hex);
-	buf_addf(&text, "%s\nredeploy=%s\n", hex, redeploy);
 	struct digest digest = digest_of(text.data, text.len);
 	buf_release(&text);
 	return digest;

@@ -27,6 +27,10 @@
 #define LIMIT_SERVICE_EVENTS	100
 #define LIMIT_CLUSTER_MAPPINGS	100 /* logDrivers of a cluster, and secrets */
 #define LIMIT_LOG_OPTIONS	100 /* of a log driver mapping */
+#define LIMIT_ROLLOUT_STEPS	20
+#define LIMIT_OVERRIDES		32 /* of a service */
+#define LIMIT_WINDOWS		50 /* of a service, and of a cluster */
+#define LIMIT_TIME_ZONE_CHARS	64
 
 /* Defaults. */
 #define DEFAULT_CLUSTER		    "default"
@@ -38,6 +42,9 @@
 #define DEFAULT_MONITOR_S	    60
 #define DEFAULT_PROGRESS_DEADLINE_S 600
 #define DEFAULT_MAX_PARALLEL_PULLS  50
+#define DEFAULT_BREAKER_VALUE	    50 /* of type BOUNDED_PERCENT */
+#define DEFAULT_MASS_CHANGE_PERCENT 20
+#define DEFAULT_TIME_ZONE	    "UTC"
 
 /* --- task definition: the fields of ECS, reference section 4 ---------------------------------- */
 
@@ -256,6 +263,51 @@ struct deployment_configuration {
 	struct deployment_circuit_breaker *deployment_circuit_breaker;
 };
 
+/* Of a roll-out: one of expression, percent and count says how far it goes. */
+struct rollout_step {
+	struct pos pos;
+	struct str_at expression;      /* and all nodes that match */
+	struct opt_int percent, count; /* so many of the placed nodes, those of earlier steps
+					  included */
+	struct opt_int bake_seconds;   /* default 0: watched so long before the next one */
+	enum opt_bool pause;	       /* then it waits for a commit without this pause */
+};
+struct rollout {
+	struct pos pos;
+	LIST_OF(struct rollout_step) steps; /* after the last one follows all the rest */
+};
+
+struct container_override {
+	struct pos pos;
+	const char *name;
+	struct opt_int cpu, memory, memory_reservation;
+	struct str_map environment; /* sorted by name */
+	struct str_list command;
+};
+struct task_override {
+	struct pos pos;
+	struct str_at expression;
+	LIST_OF(struct container_override) container_overrides;
+};
+struct override_list { /* the first whose expression is true of a node counts there */
+	struct task_override *items;
+	uint32_t len;
+	bool set;
+};
+
+/* When changes may begin. Days are those on which it opens. */
+struct window {
+	struct pos pos;
+	struct str_list allow, deny; /* one of them: mon tue wed thu fri sat sun */
+	const char *from, *to;	     /* window_time_minutes() */
+	const char *time_zone;	     /* IANA's name, NULL: UTC; time_zone_valid() */
+};
+struct window_list {
+	struct window *items;
+	uint32_t len;
+	bool set;
+};
+
 struct daemon_service {
 	struct pos pos;
 	struct str_at name;
@@ -268,6 +320,10 @@ struct daemon_service {
 	struct str_at_list depends_on; /* services of the same cluster */
 	enum opt_bool suspend;
 	const char *redeploy; /* any text; a new one replaces all tasks */
+	struct rollout *rollout;
+	struct override_list overrides;
+	struct window_list windows; /* those of the cluster must be open as well */
+	const char *drain;	    /* stop (default); keep: until the node's others have stopped */
 	struct str_map labels, annotations;
 	bool ecs; /* came from a bare ECS document: ECS's own defaults */
 };
@@ -306,6 +362,9 @@ struct cluster_manifest {
 	LIST_OF(struct log_driver_mapping) log_drivers; /* the first that matches counts */
 	LIST_OF(struct secret_mapping) secrets;		/* so here */
 	struct opt_int max_parallel_pulls;		/* nodes that pull images at a time */
+	struct window_list windows;
+	/* Of a service's tasks so many percent may lose their node within 10 minutes; 100: all. */
+	struct opt_int mass_change_percent;
 	struct str_map labels, annotations;
 };
 
@@ -314,6 +373,7 @@ extern const struct schema task_definition_schema, container_definition_schema,
 	daemon_service_schema, node_manifest_schema, cluster_manifest_schema;
 /* The input of create-service, and what describe-services gives, as a struct daemon_service. */
 extern const struct schema ecs_service_schema;
+extern const struct schema task_override_schema, window_schema;
 
 /* --- what is derived ------------------------------------------------------------------------- */
 
@@ -450,10 +510,55 @@ const char *secret_name_of(const char *value_from, struct arena *arena);
 struct digest task_definition_digest(const struct task_definition *td);
 
 /*
- * What must change for a task to be replaced, and nothing else: H(task definition digest, matching
- * override, redeploy token). redeploy may be NULL.
+ * What must change for a task to be replaced, and nothing else: H(task definition digest, content
+ * of the matching override, redeploy token). override (NULL: none matches) and redeploy may be
+ * NULL. Its expression is no part of it: it says where, not what.
  */
-struct digest task_target_digest(const struct digest *task_definition, const char *redeploy);
+struct digest task_target_digest(const struct digest *task_definition,
+				 const struct task_override *override, const char *redeploy);
+/*
+ * What a deployment is made of, on whatever nodes: H(task definition digest, all overrides with
+ * their expressions, redeploy token). overrides may be NULL or empty; then it is the same as
+ * task_target_digest() without one.
+ */
+struct digest release_digest(const struct digest *task_definition,
+			     const struct override_list *overrides, const char *redeploy);
+
+/*
+ * The task definition as it runs where override matches: environment laid over by name, command
+ * and numbers replaced. Containers that it does not have are left out; td itself where override is
+ * NULL. Shares what is not changed with both, which must outlive it.
+ */
+const struct task_definition *override_task_definition(const struct task_definition *td,
+						       const struct task_override *override,
+						       struct arena *arena);
+
+/* The first port of the host that only one task can have: of which container, whether udp. False:
+ * it has none, as task_definition_resources() says. */
+struct static_port {
+	const char *container; /* borrowed */
+	uint16_t port;
+	bool udp;
+};
+bool task_definition_static_port(const struct task_definition *td, struct static_port *out);
+
+/* The circuit breaker of a service with all defaults filled in: a muster DaemonService has one with
+ * rollback, a bare ECS document has none. */
+enum threshold_type { THRESHOLD_BOUNDED_PERCENT, THRESHOLD_UNBOUNDED_PERCENT, THRESHOLD_COUNT };
+struct circuit_breaker {
+	bool enable, rollback, reset_on_healthy_task; /* all false where enable is */
+	enum threshold_type type;
+	uint32_t value;
+};
+struct circuit_breaker service_circuit_breaker(const struct daemon_service *service);
+
+/* "22:00" as minutes from midnight; "24:00" is 1440, the end of the day. False: neither. */
+bool window_time_minutes(const char *text, uint32_t *minutes);
+/* The days of allow or deny as bits: 1 << 0 is Monday, 1 << 6 Sunday. */
+uint32_t window_days(const struct window *window);
+/* Could it be the name of a time zone? IANA's syntax; never a path that leads out of a directory.
+ */
+bool time_zone_valid(const char *name);
 
 /* "CLUSTER/NAME" */
 const char *service_key(struct arena *arena, const char *cluster, const char *name);

@@ -48,6 +48,10 @@ static const struct field cluster_fields[] = {
 	  RANGE(0, LIMIT_CLUSTER_MAPPINGS) },
 	{ INTEGER(cluster_manifest, "maxParallelPulls", max_parallel_pulls),
 	  RANGE(1, LIMIT_NODES) },
-	{ REFUSED("windows", "\"windows\" is not supported yet; remove it") },
+	{ OBJECT_LIST(cluster_manifest, "windows", windows, window_schema), RANGE(0, LIMIT_WINDOWS),
+	  .note = "when changes of its services may begin" },
+	{ INTEGER(cluster_manifest, "massChangePercent", mass_change_percent), RANGE(1, 100),
+	  .note = "default 20: so much of a service may lose its nodes within 10 minutes, the "
+		  "rest is held; 100: all" },
 };
 const struct schema cluster_manifest_schema = SCHEMA(cluster_manifest, "cluster", cluster_fields);

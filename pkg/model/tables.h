@@ -61,6 +61,6 @@
 #define CPU_MAX	    (1 << 20)
 #define SECONDS_MAX (7 * 24 * 3600)
 
-extern const struct schema placement_constraint_schema;
+extern const struct schema placement_constraint_schema, rollout_schema;
 
 #endif

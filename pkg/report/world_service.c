@@ -134,7 +134,7 @@ static const struct task_definition *resolve(struct world *w, struct world_servi
 					  spec->task_definition.value);
 		return NULL;
 	}
-	s->plan.target = task_target_digest(&digest, spec->redeploy);
+	s->plan.target = task_target_digest(&digest, NULL, spec->redeploy);
 	return definition;
 }
 

@@ -66,13 +66,7 @@ static json_t *put_object(const struct field *field, const void *p)
 
 static json_t *put_object_list(const struct field *field, const void *p)
 {
-	const struct object_list *list = p;
-	const char *items = list->items;
-	json_t *json = json_array();
-	for (uint32_t i = 0; i < list->len; i++)
-		json_array_append_new(json,
-				      wire_object_to_json(field->of, items + i * field->of->size));
-	return json;
+	return wire_list_to_json(field->of, p);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -166,21 +160,8 @@ static bool get_object(const struct field *field, const json_t *json, struct are
 static bool get_object_list(const struct field *field, const json_t *json, struct arena *arena,
 			    void *p, struct err *err)
 {
-	size_t count = json_array_size(json);
-	if (!json_is_array(json))
-		return err_set(err, 0, "is not a list");
-	if (field->max > field->min && count > (uint64_t)field->max)
-		return err_set(err, 0, "has more than %lld items", (long long)field->max);
-	struct object_list *list = p;
-	char *items = list->items = arena_alloc(arena, count * field->of->size);
-	list->len = (uint32_t)count;
-	list->set = true;
-	for (size_t i = 0; i < count; i++) {
-		if (!wire_object_from_json(field->of, json_array_get(json, i), arena,
-					   items + i * field->of->size, err))
-			return err_wrap(err, "item %zu", i + 1);
-	}
-	return true;
+	uint32_t max = field->max > field->min ? (uint32_t)field->max : UINT32_MAX;
+	return wire_list_from_json(field->of, json, max, arena, p, err);
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
@@ -233,5 +214,34 @@ bool wire_object_from_json(const struct schema *schema, const json_t *json, stru
 			return err_wrap(err, "'%s'", field->name);
 		}
 	}
+	return true;
+}
+
+json_t *wire_list_to_json(const struct schema *schema, const void *list)
+{
+	const struct object_list *objects = list;
+	const char *items = objects->items;
+	json_t *json = json_array();
+	for (uint32_t i = 0; i < objects->len; i++)
+		json_array_append_new(json, wire_object_to_json(schema, items + i * schema->size));
+	return json;
+}
+
+bool wire_list_from_json(const struct schema *schema, const json_t *json, uint32_t max,
+			 struct arena *arena, void *list, struct err *err)
+{
+	size_t count = json_array_size(json);
+	if (!json_is_array(json))
+		return err_set(err, 0, "is not a list");
+	if (count > max)
+		return err_set(err, 0, "has more than %u items", max);
+	struct object_list *objects = list;
+	char *items = objects->items = arena_alloc(arena, count * schema->size);
+	objects->len = (uint32_t)count;
+	objects->set = true;
+	for (size_t i = 0; i < count; i++)
+		if (!wire_object_from_json(schema, json_array_get(json, i), arena,
+					   items + i * schema->size, err))
+			return err_wrap(err, "item %zu", i + 1);
 	return true;
 }

@@ -194,5 +194,9 @@ struct json_t *wire_open(const void *bytes, size_t len, const char *kind, const 
 struct json_t *wire_object_to_json(const struct schema *schema, const void *object);
 bool wire_object_from_json(const struct schema *schema, const struct json_t *json,
 			   struct arena *arena, void *object, struct err *err);
+/* The same for a LIST_OF() them, as `overrides` of a service: a JSON list of at most max items. */
+struct json_t *wire_list_to_json(const struct schema *schema, const void *list);
+bool wire_list_from_json(const struct schema *schema, const struct json_t *json, uint32_t max,
+			 struct arena *arena, void *list, struct err *err);
 
 #endif

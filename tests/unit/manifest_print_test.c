@@ -209,7 +209,34 @@ static const char everything[] = "apiVersion: muster/v1\n"
 				 "  priority: -3\n"
 				 "  dependsOn: [a, b]\n"
 				 "  suspend: false\n"
-				 "  redeploy: \"7\"\n";
+				 "  redeploy: \"7\"\n"
+				 "  rollout:\n"
+				 "    steps:\n"
+				 "    - expression: attribute:canary exists\n"
+				 "      bakeSeconds: 60\n"
+				 "    - percent: 10\n"
+				 "      pause: true\n"
+				 "    - count: 50\n"
+				 "  overrides:\n"
+				 "  - expression: attribute:size == small\n"
+				 "    containerOverrides:\n"
+				 "    - name: web\n"
+				 "      command: [a, \"1\"]\n"
+				 "      environment:\n"
+				 "      - name: SIZE\n"
+				 "        value: s\n"
+				 "      cpu: 0\n"
+				 "      memory: 64\n"
+				 "      memoryReservation: 32\n"
+				 "  windows:\n"
+				 "  - allow: [mon, sun]\n"
+				 "    from: \"22:00\"\n"
+				 "    to: \"04:00\"\n"
+				 "    timeZone: Europe/Berlin\n"
+				 "  - deny: [tue]\n"
+				 "    from: \"00:00\"\n"
+				 "    to: \"24:00\"\n"
+				 "  drain: keep\n";
 
 static void check_prints_as(const char *path, const char *text, bool redact, const char *want)
 {
@@ -236,6 +263,11 @@ static void test_prints_as_read(void **state)
 	static const char cluster[] = "apiVersion: muster/v1\nkind: Cluster\nmetadata:\n  name: c\n"
 				      "spec: {}\n";
 	check_prints_as("a.yaml", cluster, false, cluster);
+	static const char windows[] =
+		"apiVersion: muster/v1\nkind: Cluster\nmetadata:\n  name: c\nspec:\n"
+		"  windows:\n  - deny: [fri]\n    from: \"12:00\"\n    to: \"24:00\"\n"
+		"  massChangePercent: 30\n";
+	check_prints_as("a.yaml", windows, false, windows);
 }
 
 static void test_redacted(void **state)
@@ -251,6 +283,17 @@ static void test_redacted(void **state)
 		"  containerDefinitions:\n  - name: a\n    image: b\n    environment:\n"
 		"    - name: TOKEN\n    logConfiguration:\n      logDriver: splunk\n"
 		"      options:\n        token: null\n");
+	check_prints_as(
+		"a.yaml",
+		"apiVersion: muster/v1\nkind: DaemonService\nmetadata: {name: web}\nspec:\n"
+		"  taskDefinition: web:1\n  overrides:\n  - expression: attribute:a exists\n"
+		"    containerOverrides:\n    - {name: web, environment: [{name: TOKEN, "
+		"value: s3cret}]}\n",
+		true,
+		"apiVersion: muster/v1\nkind: DaemonService\nmetadata:\n  name: web\nspec:\n"
+		"  taskDefinition: web:1\n  overrides:\n  - expression: attribute:a exists\n"
+		"    containerOverrides:\n    - name: web\n      environment:\n"
+		"      - name: TOKEN\n");
 }
 
 /* ECS's defaults are said where a muster document has others. */
@@ -266,6 +309,18 @@ static void test_ecs_defaults(void **state)
 		"  cluster: c\n  taskDefinition: web\n  deploymentConfiguration:\n"
 		"    minimumHealthyPercent: 0\n    deploymentCircuitBreaker:\n"
 		"      enable: false\n");
+	/* A breaker without a word of it goes back in a muster document, and not in ECS's. */
+	check_prints_as("a.json",
+			"{\"serviceName\": \"web\", \"taskDefinition\": \"web\", "
+			"\"schedulingStrategy\": \"DAEMON\", \"deploymentConfiguration\": {"
+			"\"minimumHealthyPercent\": 100, \"deploymentCircuitBreaker\": {"
+			"\"enable\": true}}}",
+			false,
+			"apiVersion: muster/v1\nkind: DaemonService\nmetadata:\n  name: web\n"
+			"  annotations:\n    muster/compatibility: ecs\nspec:\n"
+			"  taskDefinition: web\n  deploymentConfiguration:\n"
+			"    minimumHealthyPercent: 100\n    deploymentCircuitBreaker:\n"
+			"      enable: true\n      rollback: false\n");
 }
 
 /* --- files without a schema ------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
- * manifest: whatever an ECS document may hold is printed so that it reads back to the same digest.
- * Random task definitions from a seed, made by the field tables: every field, with values of its
+ * manifest: whatever an ECS document may hold is printed so that it reads back to the same digest,
+ * and so are the roll-out, overrides and windows of services and clusters.
+ * Random objects from a seed, made by the field tables: every field, with values of its
  * list, of its range, or text that YAML takes for something else. RANDOM_SEED gives another start.
  */
 #include "manifest_world.h"
@@ -215,6 +216,117 @@ static void check_one(struct making *m, uint64_t seed)
 	buf_release(&said);
 }
 
+/* --- services and clusters ----------------------------------------------------------------------
+ */
+
+static void mend_windows(struct making *m, struct window_list *windows)
+{
+	static const char *const zones[] = { "UTC", "Europe/Berlin", "Etc/GMT+1" };
+	for (uint32_t i = 0; i < windows->len; i++) {
+		struct window *w = &windows->items[i];
+		if (w->allow.len)
+			w->deny = (struct str_list){ 0 };
+		else
+			w->allow = (struct str_list){ 0 };
+		if (!w->allow.len && !w->deny.len) {
+			static const char *monday[] = { "mon" };
+			w->deny = (struct str_list){ monday, 1, true };
+		}
+		w->from = arena_printf(&m->arena, "%02u:%02u", random_below(m, 12),
+				       random_below(m, 60));
+		w->to = arena_printf(&m->arena, "%02u:00", 12 + random_below(m, 13));
+		if (w->time_zone)
+			w->time_zone = zones[random_below(m, ARRAY_LEN(zones))];
+	}
+}
+
+static void mend_rollout(struct making *m, struct rollout *rollout)
+{
+	for (uint32_t i = 0; i < rollout->steps.len; i++) {
+		struct rollout_step *step = &rollout->steps.items[i];
+		uint32_t kind = random_below(m, 3);
+		step->expression.value = kind == 0 ? "attribute:a == 'x: y'" : NULL;
+		step->percent = (struct opt_int){ kind == 1, 1 + random_below(m, 100) };
+		step->count = (struct opt_int){ kind == 2, 1 + random_below(m, 100) };
+	}
+}
+
+static void mend_overrides(struct making *m, struct override_list *overrides)
+{
+	for (uint32_t i = 0; i < overrides->len; i++) {
+		struct task_override *o = &overrides->items[i];
+		o->expression.value = "attribute:a == '#1' and not attribute:b exists";
+		for (uint32_t k = 0; k < o->container_overrides.len; k++) {
+			struct container_override *c = &o->container_overrides.items[k];
+			c->name = arena_printf(&m->arena, "c%u", k);
+			c->memory.set = c->memory.set && !c->memory_reservation.set;
+			c->command.set = true; /* something must be */
+		}
+	}
+}
+
+/* The canonical text of what is printed of an object and read back. */
+static void check_service_or_cluster(uint64_t seed, const struct manifest_object *object,
+				     const struct schema *schema, const void *content)
+{
+	struct buf text = { 0 }, said = { 0 }, want = { 0 }, got = { 0 };
+	manifest_print(object, false, &text);
+	struct manifest_file *file = manifest_parse("random.yaml", text.data, text.len);
+	diag_print(&said, &file->diags);
+	if (file->object_count != 1)
+		fail_msg("seed %" PRIu64 " does not read back:\n%s%s", seed, buf_str(&said),
+			 buf_str(&text));
+	schema_canonical(schema, content, &want);
+	schema_canonical(schema, file->objects[0].daemon_service, &got);
+	if (strcmp(buf_str(&got), buf_str(&want)) != 0)
+		fail_msg("seed %" PRIu64 " is another:\n%s\n%s\n%s", seed, buf_str(&want),
+			 buf_str(&got), buf_str(&text));
+	manifest_file_free(file);
+	buf_release(&text);
+	buf_release(&said);
+	buf_release(&want);
+	buf_release(&got);
+}
+
+static void test_random_rollouts(void **state)
+{
+	(void)state;
+	static const char *const kept[] = { "rollout", "overrides", "windows", "drain",
+					    "massChangePercent" };
+	const char *given = getenv("RANDOM_SEED");
+	uint64_t first = given ? strtoull(given, NULL, 10) : 1;
+	for (uint64_t seed = first; seed < first + ROUNDS; seed++) {
+		struct making m = { .state = seed * 0x9e3779b97f4a7c15u };
+		struct daemon_service service = { .name = { "random", { 0, 0 } },
+						  .task_definition = { "x:1", { 0, 0 } } };
+		struct cluster_manifest cluster = { .name = { "random", { 0, 0 } } };
+		for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+			const struct field *of_service =
+				schema_find(&daemon_service_schema, kept[i]);
+			const struct field *of_cluster =
+				schema_find(&cluster_manifest_schema, kept[i]);
+			if (of_service && random_below(&m, 3))
+				fill_field(&m, of_service, &service, 0);
+			if (of_cluster && random_below(&m, 3))
+				fill_field(&m, of_cluster, &cluster, 0);
+		}
+		if (service.rollout)
+			mend_rollout(&m, service.rollout);
+		mend_overrides(&m, &service.overrides);
+		mend_windows(&m, &service.windows);
+		mend_windows(&m, &cluster.windows);
+		struct manifest_object object = { .kind = MANIFEST_DAEMON_SERVICE,
+						  .name = "random",
+						  .daemon_service = &service };
+		check_service_or_cluster(seed, &object, &daemon_service_schema, &service);
+		object = (struct manifest_object){ .kind = MANIFEST_CLUSTER,
+						   .name = "random",
+						   .cluster = &cluster };
+		check_service_or_cluster(seed, &object, &cluster_manifest_schema, &cluster);
+		arena_release(&m.arena);
+	}
+}
+
 static void test_random(void **state)
 {
 	(void)state;
@@ -229,6 +341,7 @@ static void test_random(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_random) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_random),
+						   cmocka_unit_test(test_random_rollouts) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,8 +37,9 @@ static const char intro[] =
 	"and ignored with a warning in an ECS document. ECS documents may still hold placeholders\n"
 	"(`${X}`, `{{X}}`, `<X>`), `\"\"` for a number or a choice that is not given, and what an\n"
 	"engine will refuse by itself; these are warnings there and errors in muster documents. A\n"
-	"muster TaskDefinition with the annotation `muster/compatibility: ecs` is read as an ECS\n"
-	"document is; `muster import` prints it where it is needed.\n"
+	"muster TaskDefinition or DaemonService with the annotation `muster/compatibility: ecs` "
+	"is\n"
+	"read as an ECS document is; `muster import` prints it where it is needed.\n"
 	"\n"
 	"*processes*: the field has a meaning for native processes (`requiresCompatibilities:\n"
 	"[PROCESS]`) too; there all others are refused.\n";

@@ -93,9 +93,10 @@ static void test_canonical(void **state)
 static void test_target_digest(void **state)
 {
 	(void)state;
-	struct digest td = digest_of("a", 1), same = task_target_digest(&td, NULL);
+	struct digest td = digest_of("a", 1), same = task_target_digest(&td, NULL, NULL);
 	assert_true(digest_equal(&td, &same));
-	struct digest one = task_target_digest(&td, "1"), two = task_target_digest(&td, "2");
+	struct digest one = task_target_digest(&td, NULL, "1"),
+		      two = task_target_digest(&td, NULL, "2");
 	assert_false(digest_equal(&td, &one));
 	assert_false(digest_equal(&one, &two));
 	char hex[DIGEST_HEX_LEN + 1];

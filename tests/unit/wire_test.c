@@ -308,12 +308,52 @@ static void objects_are_sealed_and_opened(void **state UNUSED)
 	buf_release(&two);
 }
 
+/* Overrides of a service, as the ledger keeps them: the same release after a restart. */
+static void overrides_arrive(void **state UNUSED)
+{
+	const char *command[] = { "a", "" };
+	struct str_pair environment[] = { { "A", "1" }, { "B", "" } };
+	struct container_override containers[] = {
+		{ .name = "web",
+		  .cpu = { true, 0 },
+		  .command = { command, 2, true },
+		  .environment = { environment, 2, true } },
+		{ .name = "log", .memory = { true, 64 }, .memory_reservation = { true, 32 } },
+	};
+	struct task_override items[] = {
+		{ .expression = { "attribute:a exists", { 0, 0 } },
+		  .container_overrides = { containers, 2, true } },
+		{ .expression = { "attribute:b exists", { 0, 0 } },
+		  .container_overrides = { containers, 1, true } },
+	};
+	struct override_list list = { items, 2, true }, read = { 0 };
+	struct digest td = digest_of("a", 1);
+	struct arena arena = { 0 };
+	struct err err = { 0 };
+	json_t *json = wire_list_to_json(&task_override_schema, &list);
+	assert_true(wire_list_from_json(&task_override_schema, json, 2, &arena, &read, &err));
+	struct digest before = release_digest(&td, &list, "1");
+	struct digest after = release_digest(&td, &read, "1");
+	assert_true(digest_equal(&before, &after));
+
+	assert_false(wire_list_from_json(&task_override_schema, json, 1, &arena, &read, &err));
+	assert_string_equal(err.text, "has more than 1 items");
+	json_object_del(json_array_get(json, 1), "expression");
+	assert_false(wire_list_from_json(&task_override_schema, json, 2, &arena, &read, &err));
+	assert_string_equal(err.text, "item 2: 'expression' is missing");
+	assert_false(wire_list_from_json(&task_override_schema, json_array_get(json, 1), 2, &arena,
+					 &read, &err));
+	json_decref(json);
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_documents_survive),
 		cmocka_unit_test(values_arrive),
 		cmocka_unit_test(images_and_ports_arrive),
+		cmocka_unit_test(overrides_arrive),
 		cmocka_unit_test(random_documents_survive),
 		cmocka_unit_test(objects_are_sealed_and_opened),
 	};
