@@ -7,7 +7,8 @@
 
 static uint32_t percent_of(uint32_t percent, uint32_t whole)
 {
-	return (uint32_t)(((uint64_t)percent * whole + 99) / 100);
+	uint64_t part = ((uint64_t)percent * whole + 99) / 100;
+	return part < UINT32_MAX ? (uint32_t)part : UINT32_MAX;
 }
 
 uint32_t rollout_threshold(const struct circuit_breaker *breaker, uint32_t desired)
