@@ -72,8 +72,8 @@ static int64_t last_moment(const struct zone *zone, int64_t local_s)
 
 /* --- one window ------------------------------------------------------------------------------- */
 
-/* When it is open, of those that open on that local day. Empty (end <= begin) where the clocks go
- * forward over the whole of it. */
+/* When it is open, of those that open on that local day. Empty where the clocks go forward over the
+ * whole of it. */
 struct span {
 	int64_t begin, end;
 };
@@ -93,14 +93,19 @@ static struct span span_of(const struct rollout_window *w, const struct zone *zo
 	};
 }
 
-/* Clocks may jump by up to a day, and a window may last as long after its day. */
-#define DAYS_BEFORE 3
-#define DAYS_AFTER  (7 + 3)
+/*
+ * Of which days windows may have a moment of today: of yesterday, over midnight. Where clocks go
+ * back over midnight, local days come twice: then also of the day before, and of tomorrow.
+ */
+#define DAYS_BEFORE 2
+#define DAYS_AFTER  1
+/* A week, and what clocks that go over a day may leave out. */
+#define DAYS_AHEAD (7 + 3)
 
 static bool has_moment(const struct rollout_window *w, const struct zone *zone, int64_t unix_s)
 {
 	int64_t today = local_day(zone, unix_s);
-	for (int64_t day = today - DAYS_BEFORE; day <= today + 1; day++) {
+	for (int64_t day = today - DAYS_BEFORE; day <= today + DAYS_AFTER; day++) {
 		if (!opens_on(w, day))
 			continue;
 		struct span span = span_of(w, zone, day);
@@ -114,12 +119,10 @@ static bool has_moment(const struct rollout_window *w, const struct zone *zone, 
 static int64_t next_edge(const struct rollout_window *w, const struct zone *zone, int64_t unix_s)
 {
 	int64_t today = local_day(zone, unix_s), next = INT64_MAX;
-	for (int64_t day = today - DAYS_BEFORE; day <= today + DAYS_AFTER; day++) {
+	for (int64_t day = today - DAYS_BEFORE; day <= today + DAYS_AHEAD; day++) {
 		if (!opens_on(w, day))
 			continue;
 		struct span span = span_of(w, zone, day);
-		if (span.end <= span.begin)
-			continue;
 		if (span.begin > unix_s && span.begin < next)
 			next = span.begin;
 		if (span.end > unix_s && span.end < next)

@@ -42,6 +42,7 @@ static void a_success_resets_where_that_is_wished(void **state)
 	step(d);
 	d->in.new_failures = 4;
 	step(d);
+	assert_true(d->v.memory_changed);
 	d->in.new_ready = 1;
 	step(d);
 	assert_int_equal(d->memory.failed_tasks, 0);
@@ -93,6 +94,44 @@ static void a_first_batch_that_fails_entirely_fails_it(void **state)
 			fail_msg("%s: %s", rows[i].name, rollout_state_name(d->v.state));
 		assert_true(!rows[i].fails || d->v.reason == ROLLOUT_FIRST_BATCH);
 	}
+}
+
+static void without_a_breaker_no_number_fails_it(void **state)
+{
+	struct deployment *d = *state;
+	d->settings.breaker = (struct circuit_breaker){ .type = THRESHOLD_COUNT, .value = 1 };
+	d->in.new_failures = 1000;
+	step(d);
+	IN_PROGRESS(d, ROLLOUT_UPDATING);
+	assert_int_equal(d->v.threshold, 0);
+	pass(d, 600000);
+	FAILED(d, ROLLOUT_DEADLINE);
+	assert_false(d->v.roll_back);
+}
+
+/* A step that begins is progress; and time that is up while the gate is shut waits for it. */
+static void what_a_deadline_waits_for(void **state)
+{
+	struct deployment *d = *state;
+	d->stages[0] = (struct rollout_stage){ .kind = ROLLOUT_COUNT, .value = 1 };
+	d->settings.stage_count = 1;
+	d->in.current = 1;
+	step(d);
+	tell(d, 0);
+	pass(d, 599999);
+	d->in.current_ready = 1; /* not for the first time */
+	step(d);
+	assert_int_equal(d->v.step, ALL);
+	assert_int_equal(d->v.wake_at_ms, d->in.now_ms + 600000);
+	tell(d, 9);
+	d->in.gate = ROLLOUT_GATE_HELD;
+	pass(d, 600000);
+	IN_PROGRESS(d, ROLLOUT_HELD);
+	pass(d, 600000);
+	IN_PROGRESS(d, ROLLOUT_HELD);
+	d->in.gate = ROLLOUT_GATE_OPEN;
+	step(d);
+	FAILED(d, ROLLOUT_DEADLINE);
 }
 
 static void no_progress_in_time_fails_it(void **state)
@@ -263,6 +302,8 @@ int main(void)
 		TEST(too_many_failed_tasks_fail_it),
 		TEST(a_success_resets_where_that_is_wished),
 		TEST(a_first_batch_that_fails_entirely_fails_it),
+		TEST(without_a_breaker_no_number_fails_it),
+		TEST(what_a_deadline_waits_for),
 		TEST(no_progress_in_time_fails_it),
 		TEST(who_goes_back_and_who_holds),
 		TEST(one_that_holds_may_heal),

@@ -61,6 +61,27 @@ static void no_guard_at_all(void **state UNUSED)
 	assert_int_equal(guard_room(&g, 99, 0, 10).stops, 0);
 }
 
+/* More seconds than entries: the two oldest count as one, as long as the younger. */
+static void too_many_seconds(void **state UNUSED)
+{
+	struct guard g = { 0 };
+	for (uint32_t i = 0; i < GUARD_ENTRIES + 8; i++)
+		guard_stopped(&g, 1, 100 - i, i * 1000);
+	struct guard_room room = guard_room(&g, 20, 60, 40000);
+	assert_int_equal(room.stopped, GUARD_ENTRIES + 8);
+	assert_int_equal(room.tasks, 100);
+	assert_int_equal(room.changes_at_ms, 9000 + GUARD_WINDOW_MS);
+	room = guard_room(&g, 20, 60, 9000 + GUARD_WINDOW_MS);
+	assert_int_equal(room.stopped, GUARD_ENTRIES - 1);
+	/* What is forgotten is not counted again because there are many others. */
+	g = (struct guard){ 0 };
+	guard_stopped(&g, 1, 100, 0);
+	for (uint32_t i = 1; i < GUARD_ENTRIES; i++)
+		guard_stopped(&g, 1, 100 - i, 500000 + i * 1000);
+	guard_stopped(&g, 1, 60, 605000);
+	assert_int_equal(guard_room(&g, 20, 60, 605000).stopped, GUARD_ENTRIES);
+}
+
 /* Against a list of all stops: never more room than is right, and the right one while the stops are
  * of few seconds. Clocks that go back are not of this world, but the same millisecond is. */
 static void against_a_list(void **state UNUSED)
@@ -122,8 +143,8 @@ static void a_clock_that_jumps_is_not_steady(void **state UNUSED)
 	struct clock_watch watch = { 0 };
 	int64_t steady_at;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (clock_steady(&watch, rows[i].now_ms, rows[i].unix_ms, &steady_at) !=
-		    rows[i].steady)
+		if (clock_steady(&watch, rows[i].now_ms, 1700000000000 + rows[i].unix_ms,
+				 &steady_at) != rows[i].steady)
 			fail_msg("row %zu", i);
 		if (!rows[i].steady)
 			assert_true(steady_at > rows[i].now_ms &&
@@ -138,6 +159,7 @@ int main(void)
 		cmocka_unit_test(shares),
 		cmocka_unit_test(a_trickle_is_summed),
 		cmocka_unit_test(no_guard_at_all),
+		cmocka_unit_test(too_many_seconds),
 		cmocka_unit_test(against_a_list),
 		cmocka_unit_test(a_clock_that_jumps_is_not_steady),
 	};

@@ -238,6 +238,38 @@ static void what_breaks_in_a_bake_makes_it_bake_anew(void **state)
 	assert_int_equal(d->v.step, ALL);
 }
 
+static void each_step_bakes_by_itself(void **state)
+{
+	struct deployment *d = *state;
+	d->stages[0] =
+		(struct rollout_stage){ .kind = ROLLOUT_COUNT, .value = 1, .bake_ms = 10000 };
+	d->stages[1] = d->stages[0];
+	d->settings.stage_count = 2;
+	step(d);
+	tell(d, 1);
+	have(d, 1, 0);
+	pass(d, 10000);
+	assert_int_equal(d->v.step, 1);
+	tell(d, 0);
+	IN_PROGRESS(d, ROLLOUT_BAKING);
+	assert_int_equal(d->v.bake_until_ms, d->in.now_ms + 10000);
+}
+
+/* An update that was put, and whose node vanished: it may still fail. */
+static void what_is_in_flight_is_waited_for(void **state)
+{
+	struct deployment *d = *state;
+	step(d);
+	tell(d, 10);
+	d->in.unreachable = d->in.in_flight = 1;
+	have(d, 9, 0);
+	pass(d, 60000);
+	IN_PROGRESS(d, ROLLOUT_UPDATING);
+	d->in.in_flight = 0;
+	step(d);
+	COMPLETED(d);
+}
+
 static void a_restart_bakes_anew(void **state)
 {
 	struct deployment *d = *state;
@@ -423,6 +455,11 @@ static void a_forecast_is_of_what_was_seen(void **state)
 	assert_int_equal(d->v.forecast.nodes_left, 6);
 	assert_int_equal(d->v.forecast.ms_a_batch, 10000);
 	assert_int_equal(d->v.forecast.expected_end_ms, d->in.now_ms + 30000 + 60000);
+	d->in.budget = 4; /* the last batch is half of one */
+	step(d);
+	assert_int_equal(d->v.forecast.ms_a_batch, 20000);
+	assert_int_equal(d->v.forecast.expected_end_ms, d->in.now_ms + 40000 + 60000);
+	d->in.budget = 2;
 	/* What waits behind the gate is not counted. */
 	d->in.gate = ROLLOUT_GATE_WINDOW;
 	step(d);
@@ -466,6 +503,8 @@ int main(void)
 		TEST(steps_bake_and_pause),
 		TEST(a_step_that_is_gone_does_not_pause),
 		TEST(what_breaks_in_a_bake_makes_it_bake_anew),
+		TEST(each_step_bakes_by_itself),
+		TEST(what_is_in_flight_is_waited_for),
 		TEST(a_restart_bakes_anew),
 		TEST(unreachable_and_broken_nodes_do_not_block),
 		TEST(nothing_is_concluded_of_nobody),

@@ -24,8 +24,9 @@ static int64_t utc(const char *text)
 }
 
 /* Of 2025 to 2027, as zdump(8) has them. Lord Howe's clocks jump by half an hour;
- * Apia's once went over a whole day (here in 2026). */
-enum { UTC, BERLIN, NEW_YORK, HOWE, APIA, NOWHERE, ZONES };
+ * Apia's once went over a whole day (here in 2026), and those of St. John's back over midnight
+ * (here from 00:30 to 23:30). */
+enum { UTC, BERLIN, NEW_YORK, HOWE, APIA, MIDNIGHT, NOWHERE, ZONES };
 static const struct zone_offset utc_rows[] = { { INT64_MIN, 0 } };
 static const struct zone_offset berlin_rows[] = {
 	{ 1729990800, 3600 }, { 1743296400, 7200 }, { 1761440400, 3600 },
@@ -47,12 +48,17 @@ static const struct zone_offset apia_rows[] = {
 	{ 1700000000, -36000 },
 	{ 1780308000, 50400 },
 };
+static const struct zone_offset midnight_rows[] = {
+	{ 1775016000, 7200 }, /* 2026-04-01T04:00:00Z */
+	{ 1791066600, 3600 }, /* 2026-10-03T22:30:00Z: a Sunday there, and Saturday again */
+};
 static const struct zone zones[ZONES] = {
 	[UTC] = { "UTC", utc_rows, ARRAY_LEN(utc_rows) },
 	[BERLIN] = { "Europe/Berlin", berlin_rows, ARRAY_LEN(berlin_rows) },
 	[NEW_YORK] = { "America/New_York", new_york_rows, ARRAY_LEN(new_york_rows) },
 	[HOWE] = { "Australia/Lord_Howe", howe_rows, ARRAY_LEN(howe_rows) },
 	[APIA] = { "Pacific/Apia", apia_rows, ARRAY_LEN(apia_rows) },
+	[MIDNIGHT] = { "America/St_Johns", midnight_rows, ARRAY_LEN(midnight_rows) },
 	[NOWHERE] = { .name = "Europe/Nowhere" },
 };
 
@@ -123,6 +129,13 @@ static void days_and_times(void **state UNUSED)
 		{ { .days = WED, .from_min = AT(1, 0), .to_min = AT(2, 0) },
 		  "1969-12-30T00:00:00Z",
 		  { "1969-12-31T01:00:00Z", "1969-12-31T02:00:00Z", "1970-01-07T01:00:00Z" } },
+		{ { .days = THU, .from_min = AT(1, 0), .to_min = AT(2, 0) },
+		  "1969-12-04T12:00:00Z",
+		  { "1969-12-11T01:00:00Z", "1969-12-11T02:00:00Z", "1969-12-18T01:00:00Z" } },
+		/* No manifest may say it: to the same time of the next day. */
+		{ { .days = MON, .from_min = AT(9, 0), .to_min = AT(9, 0) },
+		  "2026-06-02T09:00:00Z",
+		  { "2026-06-08T09:00:00Z", "2026-06-09T09:00:00Z" } },
 	};
 	check_rows(rows, ARRAY_LEN(rows));
 }
@@ -166,6 +179,14 @@ static void clocks_that_jump(void **state UNUSED)
 		{ { .days = SUN, .from_min = AT(2, 15), .to_min = AT(3, 0), .zone = HOWE },
 		  "2026-10-03T00:00:00Z",
 		  { "2026-10-03T15:30:00Z", "2026-10-03T16:00:00Z" } },
+		/* Over midnight: to the last 23:45 of Saturday, which is after the first of Sunday,
+		 * and from the first 00:10 of Sunday, when it is Saturday again. */
+		{ { .days = FRI, .from_min = AT(23, 50), .to_min = AT(23, 45), .zone = MIDNIGHT },
+		  "2026-10-02T00:00:00Z",
+		  { "2026-10-02T21:50:00Z", "2026-10-03T22:45:00Z" } },
+		{ { .days = SUN, .from_min = AT(0, 10), .to_min = AT(1, 0), .zone = MIDNIGHT },
+		  "2026-10-02T00:00:00Z",
+		  { "2026-10-03T22:10:00Z", "2026-10-04T00:00:00Z" } },
 		/* A Monday that there was not (2026-06-01, from 00:00 to 24:00). */
 		{ { .days = MON, .from_min = AT(0, 0), .to_min = AT(24, 0), .zone = APIA },
 		  "2026-05-30T00:00:00Z",
