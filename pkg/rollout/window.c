@@ -99,8 +99,7 @@ static struct span span_of(const struct rollout_window *w, const struct zone *zo
  */
 #define DAYS_BEFORE 2
 #define DAYS_AFTER  1
-/* A week, and what clocks that go over a day may leave out. */
-#define DAYS_AHEAD (7 + 3)
+#define DAYS_AHEAD  7 /* the next one of a weekday */
 
 static bool has_moment(const struct rollout_window *w, const struct zone *zone, int64_t unix_s)
 {
