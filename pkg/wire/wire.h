@@ -132,7 +132,7 @@ struct wire_task {
 	bool ready; /* running (and healthy, where checked) for minReadySeconds on the agent's clock
 		     */
 	bool failed; /* did not come up, or broke: it waits in back-off, or its prepare failed */
-	uint32_t restarts;		      /* in the present series */
+	uint32_t restarts; /* in the present series */
 	/* Of the desired target: its attempts on this node that failed (ended by themselves,
 	 * unhealthy, not started, not prepared). Only grows while that target is desired. */
 	uint32_t failures;
