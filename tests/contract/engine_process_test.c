@@ -399,6 +399,26 @@ static void test_logs_rotate(void **state)
 	world_release(&w);
 }
 
+/* Two tasks of a service write the same files: who did not rotate them goes on in the new one. */
+static void test_logs_rotated_by_another(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_process_ops);
+	const char *go = world_path(&w, "go"), *wait = arena_printf(&w.arena, "wait=%s", go);
+	assert_true(world_start(&w, "t1",
+				world_task(&w, "web", "out=begin", wait, "out=last words", NULL))
+			    .ok);
+	world_wait_log(&w, "web", "main", "begin\n");
+	assert_true(world_start(&w, "t2", world_task(&w, "web", "spam=52428800", NULL)).ok);
+	world_wait_status(&w, "t2", TASK_STOPPED);
+	assert_int_equal(world_find(&w, "t1")->status, TASK_RUNNING);
+	assert_int_equal(close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	world_wait_log(&w, "web", "main", "last words\n");
+	world_release(&w);
+}
+
 static void test_logs_dropped(void **state)
 {
 	struct world w;
@@ -671,6 +691,7 @@ int main(void)
 		cmocka_unit_test(test_emptied_directory),
 		cmocka_unit_test(test_shim_killed_at_any_moment),
 		cmocka_unit_test(test_logs_rotate),
+		cmocka_unit_test(test_logs_rotated_by_another),
 		cmocka_unit_test(test_logs_dropped),
 		cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_log_place),
