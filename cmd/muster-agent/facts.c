@@ -239,11 +239,12 @@ static void directory_changed(void *arg, const char *dir, const char *name)
 
 static void merge_capabilities(struct agent *a)
 {
-	uint32_t max = 0;
+	uint32_t max = 1;
 	for (size_t i = 0; i < a->engine_count; i++)
 		max += a->engines[i].facts.capabilities.len;
-	struct str_list all = { .items = ARENA_ARRAY(&a->facts_arena, const char *, max + 1),
+	struct str_list all = { .items = ARENA_ARRAY(&a->facts_arena, const char *, max),
 				.set = true };
+	all.items[all.len++] = CAPABILITY_SURGE; /* node_step()'s own */
 	for (size_t i = 0; i < a->engine_count; i++)
 		for (uint32_t k = 0; k < a->engines[i].facts.capabilities.len; k++)
 			all.items[all.len++] = a->engines[i].facts.capabilities.items[k];

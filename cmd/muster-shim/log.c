@@ -96,15 +96,30 @@ static void shift(const struct log_file *log, const char *name)
 		unlinkat(log->dir_fd, name, 0);
 }
 
-static void rotate(struct log_file *log)
+static void close_current(struct log_file *log)
 {
 	close(log->fd);
 	if (log->marks_fd >= 0)
 		close(log->marks_fd);
 	log->fd = log->marks_fd = -1;
+}
+
+static void rotate(struct log_file *log)
+{
+	close_current(log);
 	shift(log, TASKLOG_CURRENT);
 	shift(log, TASKLOG_MARKS);
 	open_current(log);
+}
+
+/* Another task of the service rotated the files: what comes now belongs into its new one, and the
+ * one we have may soon be the oldest, and gone. */
+static bool rotated_by_another(const struct log_file *log)
+{
+	struct stat ours, named;
+	return fstat(log->fd, &ours) == 0 &&
+	       fstatat(log->dir_fd, TASKLOG_CURRENT, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (ours.st_ino != named.st_ino || ours.st_dev != named.st_dev);
 }
 
 void log_open(struct log_file *log, const struct record_reader *keys)
@@ -160,6 +175,8 @@ static bool tell_dropped(struct log_file *log)
 
 void log_append(struct log_file *log, const char *bytes, size_t len)
 {
+	if (log->fd >= 0 && rotated_by_another(log))
+		close_current(log);
 	if (log->fd < 0)
 		open_current(log);
 	if (log->fd >= 0 && log->size > 0 &&

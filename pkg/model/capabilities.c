@@ -62,6 +62,7 @@ enum secret_source secret_source_of(const char *value_from)
 static const struct {
 	const char *name, *words;
 } meanings[] = {
+	{ CAPABILITY_SURGE, "starting the new task before the old one stops (maximumPercent)" },
 	{ CAPABILITY_MEMORY_LIMIT, "limits of memory for processes" },
 	{ CAPABILITY_CPU_LIMIT, "limits of CPU for processes" },
 	{ CAPABILITY_PIDS_LIMIT, "limits of the number of processes" },

@@ -424,6 +424,9 @@ struct str_list task_definition_capabilities(const struct task_definition *td, s
 const char *capability_words(const char *name, struct arena *arena);
 
 #define CAPABILITY_PREFIX "muster.capability."
+/* Of the agent itself, whatever its engines: it can start the new task of a service before it stops
+ * the old one. Needed by services whose maximumPercent is above 100. */
+#define CAPABILITY_SURGE CAPABILITY_PREFIX "surge"
 /* PROCESS tasks: one for each thing that a process engine may be unable to honour on its node. */
 #define CAPABILITY_MEMORY_LIMIT	  CAPABILITY_PREFIX "process.memory-limit"
 #define CAPABILITY_CPU_LIMIT	  CAPABILITY_PREFIX "process.cpu-limit"

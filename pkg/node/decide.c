@@ -1,6 +1,7 @@
 /* What to do next: one decision a service. */
 #include "node/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define REASON_DISK_FULL "the disk is full: nothing new starts"
@@ -66,6 +67,9 @@ static void start_when_due(struct step *step, struct service *s, bool turn)
 		s->waits =
 			arena_printf(step->arena, "waits for service %s to be healthy", dependency);
 	} else if (step_ask(step, NODE_START, s->key)) {
+		struct asked *asked = step_asked(step, NODE_START, s->key);
+		asked->target = s->want->target;
+		snprintf(asked->beside, sizeof(asked->beside), "%s", s->stays ? s->stays->id : "");
 		s->situation = SITUATION_ASKED;
 		step_act(step, (struct node_action){ .kind = NODE_START, .task = s->want });
 	}
@@ -78,12 +82,11 @@ static void wait_for_it(struct step *step UNUSED, struct service *s UNUSED, bool
 static void keep_healthy(struct step *step, struct service *s, bool turn UNUSED)
 {
 	const struct node_task *task = s->stays;
-	if (task->status == TASK_RUNNING && task->health_checked &&
-	    task->health == HEALTH_UNHEALTHY && !step->input->disk_full)
+	if (task->status == TASK_RUNNING && task_unhealthy(task) && !step->input->disk_full)
 		stop(step, task, REASON_UNHEALTHY);
 }
 
-/* --- updates: prepare, then stop -------------------------------------------------------------- */
+/* --- updates: prepare, then stop; or with surge: prepare, then start ------------------------- */
 
 const struct node_prepare *step_prepare(const struct step *step, const struct service *s)
 {
@@ -102,6 +105,7 @@ static void prepare_failed(struct step *step, struct service *s)
 	struct service_memory *m = s->memory;
 	m->prepare_asked_ms = 0;
 	m->prepare_failures++;
+	m->failures++;
 	m->prepare_at_ms = step->input->now_ms + restart_delay_ms(m->prepare_failures);
 	s->failed = true;
 	step->memory->changed = true;
@@ -119,7 +123,18 @@ static void prepare_when_due(struct step *step, struct service *s)
 	step_act(step, (struct node_action){ .kind = NODE_PREPARE, .task = s->want });
 }
 
-static void replace(struct step *step, struct service *s, bool turn UNUSED)
+/* All is ready for the new one. With surge it starts beside the old one, but never as a third. */
+static void change_over(struct step *step, struct service *s, bool turn)
+{
+	MEMORY_SET(step->memory, s->memory->prepare_failures, 0);
+	s->failed = s->memory->restarts > 0;
+	if (!s->want->surge)
+		stop(step, s->stays, scaling_reason(step, s->want->deployment));
+	else if (s->live_count == 1)
+		start_when_due(step, s, turn);
+}
+
+static void replace(struct step *step, struct service *s, bool turn)
 {
 	struct service_memory *m = s->memory;
 	int64_t now = step->input->now_ms, asked = m->prepare_asked_ms;
@@ -138,11 +153,7 @@ static void replace(struct step *step, struct service *s, bool turn UNUSED)
 	if (state == PREPARE_FAILED && !asked) /* counted already: what matters is the next one */
 		state = PREPARE_NONE;
 	switch (state) {
-	case PREPARE_DONE:
-		MEMORY_SET(step->memory, m->prepare_failures, 0);
-		s->failed = false;
-		stop(step, s->stays, scaling_reason(step, s->want->deployment));
-		break;
+	case PREPARE_DONE: change_over(step, s, turn); break;
 	case PREPARE_RUNNING: break;
 	case PREPARE_FAILED:
 		prepare_failed(step, s);
@@ -165,6 +176,11 @@ static void (*const decisions[SITUATION_COUNT])(struct step *step, struct servic
 	[SITUATION_ENDING] = wait_for_it,
 };
 
+static bool is_up(const struct step *step, const struct node_task *task)
+{
+	return task && task->status == TASK_RUNNING && !step_asked(step, NODE_STOP, task->id);
+}
+
 /*
  * May services after it start? Its patience runs while it has its turn and could start at all. One
  * whose engine is away holds up nothing: what is for the same engine cannot start either.
@@ -172,9 +188,8 @@ static void (*const decisions[SITUATION_COUNT])(struct step *step, struct servic
 static bool lets_pass(struct step *step, struct service *s, bool turn)
 {
 	struct service_memory *m = s->memory;
-	bool up = s->stays && s->stays->status == TASK_RUNNING &&
-		  !step_asked(step, NODE_STOP, s->stays->id);
-	bool passes = up || s->failed || !step_knows(step, s);
+	bool passes = is_up(step, s->stays) || is_up(step, s->beside) || s->failed ||
+		      !step_knows(step, s);
 	if (passes || !turn || step->input->disk_full) {
 		m->has_turn = false;
 		return passes;
@@ -188,13 +203,15 @@ static bool lets_pass(struct step *step, struct service *s, bool turn)
 	return step->input->now_ms >= end;
 }
 
-/* Of several that are alive one stays; while that one is being stopped itself, no other is. */
+/* Of several that are alive one stays, with surge an old one too until that one is ready; while
+ * that one is being stopped itself, no other is. */
 static void stop_doubles(struct step *step, struct service *s)
 {
 	if (!s->stays || step_asked(step, NODE_STOP, s->stays->id))
 		return;
 	for (uint32_t i = 0; i < s->live_count; i++) {
-		if (s->live[i] != s->stays && !task_ending(s->live[i]))
+		bool keeps = s->live[i] == s->stays || (s->live[i] == s->beside && !s->ready);
+		if (!keeps && !task_ending(s->live[i]))
 			stop(step, s->live[i], scaling_reason(step, s->want->deployment));
 	}
 }

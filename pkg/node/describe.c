@@ -8,10 +8,12 @@
 static void add_series(const struct step *step, const struct service *s, struct wire_task *out)
 {
 	const struct service_memory *m = s->memory;
-	int64_t at = s->situation == SITUATION_OUTDATED ? m->prepare_at_ms : m->restart_at_ms;
+	bool prepares = s->situation == SITUATION_OUTDATED && m->prepare_at_ms > m->restart_at_ms;
+	int64_t at = prepares ? m->prepare_at_ms : m->restart_at_ms;
 	bool running = s->situation == SITUATION_CURRENT;
 	out->failed = s->failed;
 	out->restarts = m->restarts;
+	out->failures = m->failures;
 	out->restart_in_ms =
 		at > step->input->now_ms && !running ? (uint32_t)(at - step->input->now_ms) : 0;
 }
@@ -103,7 +105,9 @@ static struct wire_task live_entry(const struct step *step, const struct service
 				   const struct node_task *task)
 {
 	struct wire_task out = task_entry(step, task);
-	out.failed = task->health_checked && task->health == HEALTH_UNHEALTHY;
+	out.failed = task_unhealthy(task);
+	if (task == s->beside)
+		out.ready = s->beside_ready;
 	if (task != s->stays)
 		return out;
 	out.ready = s->ready;

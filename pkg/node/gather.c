@@ -70,12 +70,15 @@ static int stopped_compare(const void *a, const void *b)
 	return order ? order : strcmp(x->id, y->id);
 }
 
-/* Does a fit better than b? The target's first, then the longest running, then the lowest id. */
+/* Does a fit better than b? The target's first, then what is not unhealthy, then the longest
+ * running, then the lowest id. */
 static bool fits_better(const struct wire_desired_task *want, const struct node_task *a,
 			const struct node_task *b)
 {
 	if (want && is_of_target(a, &want->target) != is_of_target(b, &want->target))
 		return is_of_target(a, &want->target);
+	if (task_unhealthy(a) != task_unhealthy(b))
+		return task_unhealthy(b);
 	if ((a->status == TASK_RUNNING) != (b->status == TASK_RUNNING))
 		return a->status == TASK_RUNNING;
 	if (a->started_at_ms != b->started_at_ms)
@@ -90,27 +93,42 @@ static void choose(struct service *s)
 		if (!task_ending(task) && (!s->stays || fits_better(s->want, task, s->stays)))
 			s->stays = task;
 	}
+	if (!s->want || !s->want->surge || !s->stays || !is_of_target(s->stays, &s->want->target))
+		return;
+	for (uint32_t i = 0; i < s->live_count; i++) {
+		const struct node_task *task = s->live[i];
+		if (!task_ending(task) && !is_of_target(task, &s->want->target) &&
+		    (!s->beside || fits_better(NULL, task, s->beside)))
+			s->beside = task;
+	}
 }
 
-static enum situation situation_of(struct step *step, const struct service *s)
+enum situation step_situation(const struct step *step, const struct service *s)
 {
+	if (s->stays && is_of_target(s->stays, &s->want->target))
+		return SITUATION_CURRENT;
+	if (step_asked(step, NODE_START, s->key))
+		return SITUATION_ASKED;
 	if (s->stays)
-		return is_of_target(s->stays, &s->want->target) ? SITUATION_CURRENT
-								: SITUATION_OUTDATED;
-	if (s->live_count)
-		return SITUATION_ENDING;
-	return step_asked(step, NODE_START, s->key) ? SITUATION_ASKED : SITUATION_ABSENT;
+		return SITUATION_OUTDATED;
+	return s->live_count ? SITUATION_ENDING : SITUATION_ABSENT;
 }
 
-/* A START is confirmed by any task that was not there when it was given: then none was alive, and
- * all stopped ones were accounted. */
+/* A START is confirmed by any task that was not there when it was given: then none was alive but
+ * the old one beside it, and all stopped ones were accounted. */
 static bool start_confirmed(const struct step *step, const struct service *s)
 {
-	for (uint32_t i = 0; i < s->stopped_count; i++) {
-		if (!memory_accounted(step->memory, s->stopped[i]->id))
+	const struct asked *asked = step_asked(step, NODE_START, s->key);
+	for (uint32_t i = 0; asked && i < s->stopped_count; i++) {
+		if (!memory_accounted(step->memory, s->stopped[i]->id) &&
+		    strcmp(s->stopped[i]->id, asked->beside) != 0)
 			return true;
 	}
-	return s->live_count > 0;
+	for (uint32_t i = 0; asked && i < s->live_count; i++) {
+		if (strcmp(s->live[i]->id, asked->beside) != 0)
+			return true;
+	}
+	return false;
 }
 
 /* What is remembered of tasks that are gone is forgotten. */
@@ -200,6 +218,6 @@ void step_gather(struct step *step)
 			step_forget(step, NODE_START, s->key);
 		choose(s);
 		if (s->want)
-			s->situation = situation_of(step, s);
+			s->situation = step_situation(step, s);
 	}
 }

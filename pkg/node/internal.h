@@ -10,15 +10,20 @@
 
 #include "node/node.h"
 
+struct watch { /* since when a task is good */
+	char task[UUID_TEXT_LEN + 1];
+	int64_t good_since_ms; /* RUNNING, HEALTHY where checked; 0: it is not */
+};
+
 /* What is kept of a service between steps. Of a struct that is zeroed nothing is known. */
 struct service_memory {
 	struct digest target; /* of the series below; that of the last desired document */
 	uint32_t restarts, prepare_failures;
+	uint32_t failures;		      /* of that target, in all: see struct wire_task */
 	int64_t restart_at_ms, prepare_at_ms; /* not earlier; 0: at once */
 	bool started, was_ready;	      /* since boot, with whatever target */
 	uint32_t wave;			      /* of starting; stops go from the highest down */
-	char task[UUID_TEXT_LEN + 1];	      /* whose health the next is about */
-	int64_t good_since_ms;		      /* RUNNING, HEALTHY where checked; 0: it is not */
+	struct watch watches[2];	      /* a new one and the old one beside it, any order */
 	/* Not over a restart of the agent. */
 	bool has_turn;
 	int64_t turn_since_ms;
@@ -27,6 +32,9 @@ struct service_memory {
 
 struct asked { /* an action that was given and is not confirmed yet */
 	int64_t first_ms, last_ms;
+	/* START */
+	struct digest target;
+	char beside[UUID_TEXT_LEN + 1]; /* the old one that was alive then; "": none */
 };
 
 struct node_memory {
@@ -54,9 +62,9 @@ void memory_account(struct node_memory *memory, const char *id);
 /* What a desired service is up to; one decision each. */
 enum situation {
 	SITUATION_ABSENT,   /* nothing of it is alive */
-	SITUATION_ASKED,    /* a START was given and not confirmed yet */
+	SITUATION_ASKED,    /* a START was given and not confirmed yet; surge: an old one may run */
 	SITUATION_CURRENT,  /* a task of the desired target is alive */
-	SITUATION_OUTDATED, /* one of another target is alive */
+	SITUATION_OUTDATED, /* only one of another target is alive */
 	SITUATION_ENDING,   /* what is alive of it is on its way out */
 	SITUATION_COUNT
 };
@@ -68,8 +76,11 @@ struct service {
 	const struct node_task **live, **stopped; /* stopped: newest first */
 	uint32_t live_count, stopped_count;
 	const struct node_task *stays; /* of the live ones that are not ending: fits best */
+	/* Surge: the old one that runs on until what stays, of the desired target, is ready. */
+	const struct node_task *beside;
 	enum situation situation;
-	bool ready;	   /* what stays is */
+	bool ready; /* what stays is */
+	bool beside_ready;
 	bool failed;	   /* it broke, and is not ready again */
 	const char *waits; /* why the desired target does not run yet; NULL: no need to say */
 };
@@ -101,6 +112,10 @@ static inline bool task_ending(const struct node_task *task)
 {
 	return task->stop_requested || task->status >= TASK_STOPPING;
 }
+static inline bool task_unhealthy(const struct node_task *task)
+{
+	return task->health_checked && task->health == HEALTH_UNHEALTHY;
+}
 static inline bool is_of_target(const struct node_task *task, const struct digest *target)
 {
 	return digest_is_none(&task->target) || digest_equal(&task->target, target);
@@ -113,6 +128,7 @@ static inline bool is_of_target(const struct node_task *task, const struct diges
 /* The answer of a prepare of the desired target, or NULL. */
 const struct node_prepare *step_prepare(const struct step *step, const struct service *s);
 
+enum situation step_situation(const struct step *step, const struct service *s);
 void step_gather(struct step *step);
 void step_series(struct step *step);
 int64_t restart_delay_ms(uint32_t restarts); /* before the restart of that number, from 1 on */

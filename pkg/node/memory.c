@@ -67,13 +67,16 @@ static json_t *service_to_json(const struct service_memory *service)
 {
 	char target[DIGEST_HEX_LEN + 1];
 	digest_hex(&service->target, target);
-	return json_pack("{s:s, s:i, s:I, s:i, s:I, s:b, s:b, s:i, s:s, s:I}", "target", target,
-			 "restarts", (int)service->restarts, "restartAt",
+	const struct watch *w = service->watches;
+	return json_pack("{s:s, s:i, s:I, s:i, s:I, s:I, s:b, s:b, s:i, s:s, s:I, s:s, s:I}",
+			 "target", target, "restarts", (int)service->restarts, "restartAt",
 			 (json_int_t)service->restart_at_ms, "prepareFailures",
 			 (int)service->prepare_failures, "prepareAt",
-			 (json_int_t)service->prepare_at_ms, "started", service->started,
-			 "wasReady", service->was_ready, "wave", (int)service->wave, "task",
-			 service->task, "goodSince", (json_int_t)service->good_since_ms);
+			 (json_int_t)service->prepare_at_ms, "failures",
+			 (json_int_t)service->failures, "started", service->started, "wasReady",
+			 service->was_ready, "wave", (int)service->wave, "task", w[0].task,
+			 "goodSince", (json_int_t)w[0].good_since_ms, "otherTask", w[1].task,
+			 "otherGoodSince", (json_int_t)w[1].good_since_ms);
 }
 
 void node_memory_save(const struct node_memory *memory, const char *boot_id, struct buf *out)
@@ -92,30 +95,57 @@ void node_memory_save(const struct node_memory *memory, const char *boot_id, str
 	json_decref(json);
 }
 
+static bool watch_from_json(const char *task, json_int_t good_since, struct watch *out)
+{
+	size_t len = strlen(task);
+	if (len > UUID_TEXT_LEN)
+		return false;
+	memcpy(out->task, task, len + 1);
+	out->good_since_ms = good_since;
+	return true;
+}
+
+/* The members with '?' came later. */
 static bool service_from_json(struct json_t *json, struct service_memory *out)
 {
-	const char *target, *task;
-	int restarts, failures, started, was_ready, wave;
-	json_int_t restart_at, prepare_at, good_since;
-	if (json_unpack(json, "{s:s, s:i, s:I, s:i, s:I, s:b, s:b, s:i, s:s, s:I}", "target",
-			&target, "restarts", &restarts, "restartAt", &restart_at, "prepareFailures",
-			&failures, "prepareAt", &prepare_at, "started", &started, "wasReady",
-			&was_ready, "wave", &wave, "task", &task, "goodSince", &good_since))
+	const char *target, *task, *other = "";
+	int restarts, prepare_failures, started, was_ready, wave;
+	json_int_t restart_at, prepare_at, good_since, other_since = 0, failures = 0;
+	if (json_unpack(json, "{s:s, s:i, s:I, s:i, s:I, s?I, s:b, s:b, s:i, s:s, s:I, s?s, s?I}",
+			"target", &target, "restarts", &restarts, "restartAt", &restart_at,
+			"prepareFailures", &prepare_failures, "prepareAt", &prepare_at, "failures",
+			&failures, "started", &started, "wasReady", &was_ready, "wave", &wave,
+			"task", &task, "goodSince", &good_since, "otherTask", &other,
+			"otherGoodSince", &other_since))
 		return false;
 	*out = (struct service_memory){
 		.restarts = (uint32_t)restarts,
-		.prepare_failures = (uint32_t)failures,
+		.prepare_failures = (uint32_t)prepare_failures,
+		.failures = (uint32_t)failures,
 		.restart_at_ms = restart_at,
 		.prepare_at_ms = prepare_at,
 		.started = started,
 		.was_ready = was_ready,
 		.wave = (uint32_t)wave,
-		.good_since_ms = good_since,
 	};
-	if (!digest_parse(target, &out->target) || strlen(task) > UUID_TEXT_LEN)
-		return false;
-	memcpy(out->task, task, strlen(task));
-	return true;
+	return digest_parse(target, &out->target) &&
+	       watch_from_json(task, good_since, &out->watches[0]) &&
+	       watch_from_json(other, other_since, &out->watches[1]);
+}
+
+/* A reboot ends all but the count of what failed with the target. */
+static void memory_of_earlier_boot(struct node_memory *memory)
+{
+	void *value;
+	for (size_t it = 0; map_next(memory->services, &it, NULL, &value);) {
+		struct service_memory *service = value;
+		*service = (struct service_memory){ .target = service->target,
+						    .failures = service->failures };
+	}
+	map_free(memory->accounted);
+	memory->accounted = map_new();
+	memory->seen = 0;
+	memory->changed = true;
 }
 
 static bool memory_from_json(struct node_memory *memory, const char *boot_id, struct json_t *json,
@@ -128,8 +158,6 @@ static bool memory_from_json(struct node_memory *memory, const char *boot_id, st
 	if (json_unpack(json, "{s:s, s:I, s:o, s:o}", "bootId", &boot, "seen", &seen, "services",
 			&services, "accounted", &accounted))
 		return err_set(err, 0, "lacks what a memory has");
-	if (strcmp(boot, boot_id) != 0)
-		return err_set(err, 0, "is of another boot");
 	memory->seen = (uint64_t)seen;
 	json_object_foreach(services, key, value)
 	{
@@ -141,6 +169,8 @@ static bool memory_from_json(struct node_memory *memory, const char *boot_id, st
 		if (json_is_string(value))
 			map_put(memory->accounted, json_string_value(value), &present);
 	}
+	if (strcmp(boot, boot_id) != 0)
+		memory_of_earlier_boot(memory);
 	return true;
 }
 

@@ -9,11 +9,16 @@
  * engines that may have a task of it could be listed: the one it is for, and those that last had
  * one.
  *  - One task a service; of two of one service the one that fits best stays (the target's digest
- * first, then the longest running, then the lowest id).
+ * first, then what is not unhealthy, then the longest running, then the lowest id).
  *  - A task is replaced when its target digest differs from the desired one, for nothing else;
  * prepare first, then stop the old one, and only when that is STOPPED start the new one. A prepare
  * that fails costs no outage and is tried again with the restart delays. An unhealthy one is
  * stopped and started again, as ECS does.
+ *  - With surge the new one starts beside the old one once it is prepared, in its turn and after
+ * its back-off, and the old one stops when the new one is ready. A new one that fails leaves the
+ * old one running. There are never three: of two that are both no longer desired the one that fits
+ * less is STOPPED before another starts. An old one that ends by itself, or is unhealthy, is not
+ * replaced by its like.
  *  - Nothing is stopped because of desired document N before N was written back as `seen`.
  *  - Starts go in the order of the document: each waits until all before it are RUNNING, or failed,
  * or had their turn for START_PATIENCE_MS. `dependsOn` waits for the dependency to be ready once on
@@ -38,10 +43,13 @@
  * clock.
  *  - failed: not ready, and it broke in the present series (so it stays failed from the first end,
  * over back-off and new attempts, until it is ready), or is UNHEALTHY, or its prepare failed.
+ *  - failures: how often the desired target failed on this node in all: ended by itself, was
+ * stopped as unhealthy, did not start, could not be prepared. Only a new target sets it to 0, or
+ * the loss of the agent's memory.
  *  - For a desired service without a task of its target there is an entry with id "": PROVISIONING
- * while the old task runs, else PENDING, with the reason why it waits. It comes before the
- * service's other tasks. An entry of the desired target carries the series (restarts,
- * restart_in_ms).
+ * while the old task runs, else PENDING, with the reason why it waits. The entry of the desired
+ * target comes before the service's other tasks and carries the series (restarts, restart_in_ms,
+ * failures).
  *
  * Times are milliseconds of the boot clock (CLOCK_BOOTTIME), which stands still for nobody. Who
  * owns what: a `struct node_memory` owns all it keeps between steps. Results of a step live in the
@@ -156,10 +164,11 @@ void node_memory_free(struct node_memory *memory);
 
 /*
  * Restart series and first starts, over restarts of the agent within a boot. Without them the
- * series are made up again from the records of the stopped tasks.
+ * series are made up again from the records of the stopped tasks. Of a memory of another boot only
+ * the failures of each service's target are taken over.
  */
 void node_memory_save(const struct node_memory *memory, const char *boot_id, struct buf *out);
-/* What does not read, or is of another boot, is as good as empty: false with the reason in err. */
+/* What does not read is as good as empty: false with the reason in err. */
 bool node_memory_load(struct node_memory *memory, const char *boot_id, const void *bytes,
 		      size_t len, struct err *err);
 

@@ -23,7 +23,7 @@ static void series_begin(struct step *step, struct service *s, struct digest tar
 	if (digest_equal(&m->target, &target))
 		return;
 	m->target = target;
-	m->restarts = m->prepare_failures = 0;
+	m->restarts = m->prepare_failures = m->failures = 0;
 	m->restart_at_ms = m->prepare_at_ms = m->prepare_asked_ms = 0;
 	m->has_turn = false;
 	step->memory->changed = true;
@@ -34,6 +34,7 @@ static void series_count(struct step *step, struct service *s, int64_t ended_ms)
 {
 	struct service_memory *m = s->memory;
 	m->restarts++;
+	m->failures++;
 	m->restart_at_ms = ended_ms + restart_delay_ms(m->restarts);
 	step->memory->changed = true;
 }
@@ -80,31 +81,43 @@ static bool started_since_boot(const struct service *s)
 	return false;
 }
 
-/* Notes since when what stays is RUNNING, and HEALTHY where that is checked. */
-static void watch_health(struct step *step, struct service *s)
+/* The task's watch, or the one to begin for it: not that of the task beside it. */
+static struct watch *watch_of(struct service_memory *m, const struct node_task *task,
+			      const struct node_task *other)
 {
-	struct service_memory *m = s->memory;
-	const struct node_task *task = s->stays;
+	for (size_t i = 0; i < ARRAY_LEN(m->watches); i++) {
+		if (strcmp(m->watches[i].task, task->id) == 0)
+			return &m->watches[i];
+	}
+	return &m->watches[other && strcmp(m->watches[0].task, other->id) == 0];
+}
+
+/* Notes since when the task is RUNNING, and HEALTHY where that is checked. Is it ready? */
+static bool watch_health(struct step *step, struct service *s, const struct node_task *task,
+			 const struct node_task *other)
+{
 	if (!task || task->status != TASK_RUNNING)
-		return;
+		return false;
+	struct watch *w = watch_of(s->memory, task, other);
 	bool good = !task->health_checked || task->health == HEALTH_HEALTHY;
-	int64_t since = m->good_since_ms;
-	if (strcmp(m->task, task->id) != 0) {
-		snprintf(m->task, sizeof(m->task), "%s", task->id);
+	int64_t since = w->good_since_ms;
+	if (strcmp(w->task, task->id) != 0) {
+		snprintf(w->task, sizeof(w->task), "%s", task->id);
 		step->memory->changed = true;
 		since = task->started_at_ms;
 	} else if (since == 0) {
 		since = step->input->now_ms;
 	}
-	MEMORY_SET(step->memory, m->good_since_ms, good ? since : 0);
+	MEMORY_SET(step->memory, w->good_since_ms, good ? since : 0);
 	if (!good)
-		return;
+		return false;
 	uint32_t wait_s = s->want ? s->want->min_ready_seconds : DEFAULT_MIN_READY_SECONDS;
 	int64_t ready_at = since + (int64_t)wait_s * 1000;
 	step_wake(step, ready_at);
-	s->ready = step->input->now_ms >= ready_at;
-	if (s->ready)
-		MEMORY_SET(step->memory, m->was_ready, true);
+	bool ready = step->input->now_ms >= ready_at;
+	if (ready)
+		MEMORY_SET(step->memory, s->memory->was_ready, true);
+	return ready;
 }
 
 static void series_end(struct step *step, struct service *s)
@@ -127,25 +140,27 @@ static void start_lost(struct step *step, struct service *s)
 {
 	if (s->situation != SITUATION_ASKED || !step_knows(step, s))
 		return;
-	int64_t lost = step_asked(step, NODE_START, s->key)->first_ms + ANSWER_PATIENCE_MS;
+	const struct asked *asked = step_asked(step, NODE_START, s->key);
+	int64_t lost = asked->first_ms + ANSWER_PATIENCE_MS;
 	step_wake(step, lost);
 	if (step->input->now_ms < lost)
 		return;
+	bool counts = digest_equal(&asked->target, &s->memory->target);
 	step_forget(step, NODE_START, s->key);
-	s->situation = SITUATION_ABSENT;
-	series_count(step, s, step->input->now_ms);
+	s->situation = step_situation(step, s);
+	if (counts)
+		series_count(step, s, step->input->now_ms);
 }
 
 /* Not ready, and: broke in this series, or is unhealthy, or the new one cannot be prepared. */
 static bool has_failed(const struct service *s)
 {
-	if (s->situation == SITUATION_OUTDATED)
-		return s->memory->prepare_failures > 0;
+	if (s->situation == SITUATION_OUTDATED && s->memory->prepare_failures > 0)
+		return true;
 	if (s->situation == SITUATION_CURRENT && s->ready)
 		return false;
-	bool unhealthy = s->situation == SITUATION_CURRENT && s->stays->health_checked &&
-			 s->stays->health == HEALTH_UNHEALTHY;
-	return unhealthy || s->memory->restarts > 0;
+	return (s->situation == SITUATION_CURRENT && task_unhealthy(s->stays)) ||
+	       s->memory->restarts > 0;
 }
 
 /* What it failed for may be over. */
@@ -165,7 +180,8 @@ void step_series(struct step *step)
 		struct service *s = &step->services[i];
 		if (started_since_boot(s))
 			MEMORY_SET(step->memory, s->memory->started, true);
-		watch_health(step, s);
+		s->ready = watch_health(step, s, s->stays, s->beside);
+		s->beside_ready = watch_health(step, s, s->beside, s->stays);
 		if (step->input->desired)
 			series_begin(step, s, s->want ? s->want->target : (struct digest){ 0 });
 		if (!s->want)

@@ -70,6 +70,9 @@ struct wire_desired_task {
 	uint64_t assigned_number; /* the document number with which this assignment was made */
 	uint32_t replaces;	  /* revision it took the place of by an update; 0: a fresh start */
 	bool broken_before;	  /* the node was down or broken before this update */
+	/* Start before stop: the new one beside the old, which stops once the new one is ready.
+	 * Only for agents that offer CAPABILITY_SURGE: others would stop the old one first. */
+	bool surge;
 	int32_t priority;
 	struct str_list depends_on; /* services of the same cluster */
 	uint32_t min_ready_seconds, monitor_seconds;
@@ -129,7 +132,10 @@ struct wire_task {
 	bool ready; /* running (and healthy, where checked) for minReadySeconds on the agent's clock
 		     */
 	bool failed; /* did not come up, or broke: it waits in back-off, or its prepare failed */
-	uint32_t restarts;		      /* in the present series */
+	uint32_t restarts; /* in the present series */
+	/* Of the desired target: its attempts on this node that failed (ended by themselves,
+	 * unhealthy, not started, not prepared). Only grows while that target is desired. */
+	uint32_t failures;
 	uint32_t restart_in_ms;		      /* back-off left when this was written; 0: none */
 	int64_t started_at_ms, stopped_at_ms; /* agent's wall clock, for people; 0: not yet */
 	const char *engine;

@@ -233,6 +233,32 @@ static void test_id_is_used_once(void **state)
 	world_release(&w);
 }
 
+/* While an update starts before it stops: neither has anything of the other. */
+static void test_two_of_a_service(void **state)
+{
+	struct world w;
+	world_init(&w, *state);
+	struct wire_desired_task *old = world_task(&w, "web", "sleep", NULL);
+	struct wire_desired_task *next = world_task(&w, "web", "out=next", "sleep", NULL);
+	next->target = digest_of("next", 4);
+	assert_true(world_start(&w, "t1", old).ok);
+	assert_true(world_start(&w, "t2", next).ok);
+	assert_int_equal(world_count(&w), 2);
+	assert_int_equal(world_find(&w, "t1")->status, TASK_RUNNING);
+	world_close(&w);
+	world_open(&w);
+	assert_true(digest_equal(&world_find(&w, "t1")->target, &old->target));
+	assert_true(digest_equal(&world_find(&w, "t2")->target, &next->target));
+	world_stop(&w, "t1", "x");
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	assert_int_equal(world_find(&w, "t2")->status, TASK_RUNNING);
+	assert_true(world_remove(&w, "t1").ok);
+	assert_int_equal(world_find(&w, "t2")->status, TASK_RUNNING);
+	assert_true(world_stop(&w, "t2", "x").ok);
+	assert_true(world_wait_status(&w, "t2", TASK_STOPPED)->stop_requested);
+	world_release(&w);
+}
+
 static void test_many(void **state)
 {
 	struct world w;
@@ -262,6 +288,7 @@ const struct engine_contract_test engine_contract_tests[] = {
 	{ "tasks of other agents are invisible", test_others_are_invisible },
 	{ "remove", test_remove },
 	{ "an id is used once", test_id_is_used_once },
+	{ "two of a service", test_two_of_a_service },
 	{ "many at once", test_many },
 };
 const size_t engine_contract_count = ARRAY_LEN(engine_contract_tests);

@@ -348,6 +348,57 @@ static void test_clean(void **state)
 	world_release(&w);
 }
 
+/* Two tasks of one service and one definition, side by side: a host name, a dynamic port, a volume
+ * of the task's own and a shared one are no reason to meet. */
+static void test_side_by_side(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_docker_ops);
+	struct wire_desired_task *task = world_task(&w, "web", "sleep", NULL);
+	struct container_definition *main = world_container(task, 0);
+	struct docker_volume_configuration shared = { .scope = "shared",
+						      .autoprovision = OPT_TRUE };
+	struct volume volumes[] = {
+		{ .name = "scratch" },
+		{ .name = arena_printf(&w.arena, "shared-%s", w.node),
+		  .docker_volume_configuration = &shared },
+	};
+	struct mount_point mounts[] = {
+		{ .source_volume = "scratch", .container_path = "/scratch" },
+		{ .source_volume = volumes[1].name, .container_path = "/shared" },
+	};
+	struct port_mapping port = { .container_port = world_integer(80) };
+	world_definition(task)->volumes.items = volumes;
+	world_definition(task)->volumes.len = 2;
+	main->hostname = "web";
+	main->mount_points.items = mounts;
+	main->mount_points.len = 2;
+	main->port_mappings.items = &port;
+	main->port_mappings.len = 1;
+	shell(&w, main,
+	      "echo $MUSTER_TASK >> /scratch/f; echo $MUSTER_TASK >> /shared/f; "
+	      "wc -l < /scratch/f; wc -l < /shared/f; sleep 1000 & wait");
+	const char *old = arena_printf(&w.arena, "%08lx-old", (unsigned long)getpid());
+	const char *next = arena_printf(&w.arena, "%08lx-next", (unsigned long)getpid() + 1);
+	assert_string_equal(world_start(&w, old, task).reason, "");
+	wait_logged(&w, container_id(&w, old, "main"), "1\n1\n");
+	assert_string_equal(world_start(&w, next, task).reason, "");
+	wait_logged(&w, container_id(&w, next, "main"), "1\n2\n");
+	assert_string_equal(told(&w, container_id(&w, next, "main"), "Config.Hostname"), "web");
+	world_stop(&w, old, "x");
+	world_wait_status(&w, old, TASK_STOPPED);
+	assert_true(world_remove(&w, old).ok);
+	assert_int_equal(world_find(&w, next)->status, TASK_RUNNING);
+	assert_int_equal(volumes_of(&w, old), 0);
+	assert_int_equal(volumes_of(&w, next), 1);
+	world_stop(&w, next, "x");
+	world_wait_status(&w, next, TASK_STOPPED);
+	assert_true(world_remove(&w, next).ok);
+	api_do(&w, "DELETE", arena_printf(&w.arena, "/volumes/%s", volumes[1].name), NULL);
+	world_release(&w);
+}
+
 static const char *put_file(struct world *w, const char *name, const char *text, mode_t mode)
 {
 	const char *path = world_path(w, name);
@@ -554,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_dynamic_port),
 		cmocka_unit_test(test_volumes),
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_side_by_side),
 		cmocka_unit_test(test_files_and_secrets),
 		cmocka_unit_test(test_no_image),
 		cmocka_unit_test(test_registry),

@@ -1,4 +1,6 @@
 /* What processes print: rotated, dropped, kept as last words. */
+#include <fcntl.h>
+#include <unistd.h>
 #include "engine_world.h"
 
 #include "engine/process/record.h"
@@ -32,6 +34,26 @@ static void test_logs_rotate(void **state)
 	assert_in_range(size_of(&w, "current"), 1, limit);
 	assert_int_equal(size_of(&w, "current.3"), -1);
 	world_wait_log(&w, "web", "main", "end\n");
+	world_release(&w);
+}
+
+/* Two tasks of a service write the same files: who did not rotate them goes on in the new one. */
+static void test_logs_rotated_by_another(void **state)
+{
+	struct world w;
+	(void)state;
+	world_init(&w, &engine_process_ops);
+	const char *go = world_path(&w, "go"), *wait = arena_printf(&w.arena, "wait=%s", go);
+	assert_true(world_start(&w, "t1",
+				world_task(&w, "web", "out=begin", wait, "out=last words", NULL))
+			    .ok);
+	world_wait_log(&w, "web", "main", "begin\n");
+	assert_true(world_start(&w, "t2", world_task(&w, "web", "spam=52428800", NULL)).ok);
+	world_wait_status(&w, "t2", TASK_STOPPED);
+	assert_int_equal(world_find(&w, "t1")->status, TASK_RUNNING);
+	assert_int_equal(close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	world_wait_status(&w, "t1", TASK_STOPPED);
+	world_wait_log(&w, "web", "main", "last words\n");
 	world_release(&w);
 }
 
@@ -93,9 +115,8 @@ static void test_log_place(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_logs_rotate),
-		cmocka_unit_test(test_logs_dropped),
-		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_logs_rotate),  cmocka_unit_test(test_logs_rotated_by_another),
+		cmocka_unit_test(test_logs_dropped), cmocka_unit_test(test_last_words),
 		cmocka_unit_test(test_log_place),
 	};
 	return cmocka_run_group_tests_name("process engine: output", tests, NULL, NULL);

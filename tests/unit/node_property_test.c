@@ -1,8 +1,9 @@
 /*
  * node: small random worlds in virtual time, from a seed. On the road: no two tasks of a service,
- * no stop without its reason and without `seen` written, no start before its back-off or its turn,
- * nothing twice. At the end, when nothing breaks any more: exactly what is desired. MUSTER_SEED=N
- * runs that one seed.
+ * or with surge no third and none taken away before the new one is ready; no stop without its
+ * reason and without `seen` written, nor before what started later has stopped; no start before its
+ * back-off or its turn; failures that only grow; nothing twice. At the end, when nothing breaks any
+ * more: exactly what is desired. MUSTER_SEED=N runs that one seed.
  */
 #include "node_world.h"
 
@@ -50,6 +51,14 @@ struct oracle {
 	int64_t not_running_ms[SERVICES];	     /* last seen RUNNING, or wanted since */
 	bool was_ready[SERVICES], started[SERVICES]; /* in this boot */
 	int boot;
+	/* Of when it was desired last: for the order of stops. */
+	uint64_t wanted_number[SERVICES]; /* 0: not known to the agent */
+	int32_t priority[SERVICES];
+	int depends[SERVICES]; /* on that service; -1: on none */
+	/* As told last. */
+	uint8_t told_target[SERVICES];
+	uint32_t told_failures[SERVICES];
+	uint32_t forgot;
 };
 
 /* A task of the desired target takes the place of any other, even before it runs. */
@@ -66,11 +75,27 @@ static bool target_alive(const struct oracle *o, const struct world *w, int serv
 
 static void oracle_look(struct oracle *o, struct world *w)
 {
-	if (o->boot != w->boot)
-		*o = (struct oracle){ .boot = w->boot };
+	if (o->boot != w->boot) {
+		struct oracle fresh = { .boot = w->boot, .forgot = o->forgot };
+		memcpy(fresh.told_target, o->told_target, sizeof(fresh.told_target));
+		memcpy(fresh.told_failures, o->told_failures, sizeof(fresh.told_failures));
+		*o = fresh;
+	}
+	if (o->forgot != w->forgot) {
+		memset(o->told_target, 0, sizeof(o->told_target));
+		memset(o->wanted_number, 0, sizeof(o->wanted_number));
+		o->forgot = w->forgot;
+	}
 	for (int s = 0; s < SERVICES; s++) {
 		const struct wire_desired_task *want = world_wants(w, s);
 		uint8_t target = want ? want->target.bytes[0] : 0;
+		if (w->desired_known && o->told_target[s] != target)
+			o->told_target[s] = 0;
+		if (w->desired_known && want) {
+			o->wanted_number[s] = w->desired.number;
+			o->priority[s] = want->priority;
+			o->depends[s] = want->depends_on.len ? s - 1 : -1;
+		}
 		if (w->desired_known && o->target[s] != target) {
 			o->target[s] = target;
 			o->since_ms[s] = o->not_running_ms[s] = w->now_ms;
@@ -165,8 +190,16 @@ static void check_start(const struct oracle *o, const struct world *w, const str
 	int service = world_service(a->task->service);
 	if (!w->desired_known || !w->tasks_known || w->disk_full || w->leaving)
 		FAIL("s%d starts though it may not", service);
-	if (other_alive(w, NULL, service))
+	const struct world_task *old = other_alive(w, NULL, service);
+	const struct world_prepare *p = &w->prepares[service];
+	if (old && !a->task->surge)
 		FAIL("s%d starts a second task", service);
+	if (old && other_alive(w, old, service))
+		FAIL("s%d starts a third task", service);
+	if (old && old->target == a->task->target.bytes[0])
+		FAIL("s%d starts beside what is desired", service);
+	if (old && (p->state != PREPARE_DONE || p->target != a->task->target.bytes[0]))
+		FAIL("s%d starts beside an old one and is not prepared", service);
 	if (w->now_ms < earliest(o, w, service))
 		FAIL("s%d starts %lld ms too early", service,
 		     (long long)(earliest(o, w, service) - w->now_ms));
@@ -182,19 +215,60 @@ static void check_start(const struct oracle *o, const struct world *w, const str
 	}
 }
 
-static void check_stop(const struct world *w, const struct node_action *a)
+/* Must the service be gone, or have had its time, before the other may stop? */
+static bool stops_before(const struct oracle *o, int service, int other)
+{
+	return service != other && o->wanted_number[other] &&
+	       o->wanted_number[service] == o->wanted_number[other] &&
+	       (o->depends[service] == other || o->priority[service] < o->priority[other]);
+}
+
+static void check_stop_order(const struct oracle *o, const struct world *w, int service)
+{
+	for (size_t i = 0; i < w->tasks.len; i++) {
+		const struct world_task *t = &w->tasks.items[i];
+		bool stays = !w->leaving && world_wants(w, t->service);
+		bool had_time = t->stop_requested && w->now_ms - t->asked_ms >= STOP_PATIENCE_MS;
+		if (!stays && world_alive(t) && !had_time && stops_before(o, t->service, service))
+			FAIL("s%d stops before s%d has stopped", service, t->service);
+	}
+}
+
+/* With surge: is there another old one, or a new one that is ready? */
+static bool is_covered(const struct world *w, const struct world_task *task, uint8_t target)
+{
+	for (size_t i = 0; i < w->tasks.len; i++) {
+		const struct world_task *t = &w->tasks.items[i];
+		bool runs = t != task && t->service == task->service && world_alive(t) &&
+			    !t->stop_requested;
+		bool ready = t->status == TASK_RUNNING && w->now_ms - t->started_ms >= 2000 &&
+			     (!w->checked[t->service] || t->health == HEALTH_HEALTHY);
+		if (runs && (t->target != target || ready))
+			return true;
+	}
+	return false;
+}
+
+static void check_stop(const struct oracle *o, const struct world *w, const struct node_action *a)
 {
 	const struct world_task *task = world_find(w, a->id);
 	if (!task || !world_alive(task) || task->stop_requested)
 		FAIL("%s is stopped without being alive", a->id);
 	if (!w->tasks_known || !a->reason)
 		FAIL("%s is stopped blindly", a->id);
+	if (w->leaving || !world_wants(w, task->service))
+		check_stop_order(o, w, task->service);
 	if (w->leaving)
 		return;
 	if (!w->desired_known || w->seen_written < w->desired.number)
 		FAIL("%s is stopped before its document is known and written as seen", a->id);
 	const struct wire_desired_task *want = world_wants(w, task->service);
-	if (!want || (w->checked[task->service] && task->health == HEALTH_UNHEALTHY))
+	if (!want)
+		return;
+	uint8_t target = want->target.bytes[0];
+	if (want->surge && task->target != target && !is_covered(w, task, target))
+		FAIL("%s is stopped before the new one is ready", a->id);
+	if (w->checked[task->service] && task->health == HEALTH_UNHEALTHY)
 		return;
 	for (size_t i = 0; i < w->tasks.len; i++) {
 		const struct world_task *other = &w->tasks.items[i];
@@ -252,10 +326,53 @@ static void check(const struct oracle *o, const struct world *w, const struct no
 {
 	switch (action->kind) {
 	case NODE_START: check_start(o, w, action); break;
-	case NODE_STOP: check_stop(w, action); break;
+	case NODE_STOP: check_stop(o, w, action); break;
 	case NODE_PREPARE: check_prepare(w, action); break;
 	case NODE_CLEAN: check_clean(w, action); break;
 	case NODE_REMOVE: check_remove(w, action); break;
+	}
+}
+
+/* What the failures of a target can be, by the history of its tasks. */
+static void check_failures(const struct oracle *o, const struct world *w, int service,
+			   uint32_t failures)
+{
+	uint32_t least = 0, most = w->prepares[service].failed_ever + w->swallowed_ever[service];
+	for (size_t i = 0; i < w->tasks.len; i++) {
+		const struct world_task *t = &w->tasks.items[i];
+		bool ended = t->service == service && t->target == o->target[service] &&
+			     t->status == TASK_STOPPED &&
+			     (!t->stop_requested || strstr(t->reason, "health checks"));
+		most += ended;
+		least += ended && broke(t) && t->stopped_ms > o->since_ms[service];
+	}
+	if (failures < least || failures > most)
+		FAIL("s%d tells of %u failures: at least %u, at most %u", service, failures, least,
+		     most);
+}
+
+/* The desired target's entry comes first and tells of failures that only grow. */
+static void check_report(struct oracle *o, const struct world *w, const struct node_output *out)
+{
+	bool seen[SERVICES] = { false };
+	for (uint32_t i = 0; i < out->task_count; i++) {
+		const struct wire_task *t = &out->tasks[i];
+		int s = world_service(t->service);
+		if (!world_wants(w, s) || seen[s])
+			continue;
+		seen[s] = true;
+		if (t->target.bytes[0] != o->target[s])
+			FAIL("the first entry of s%d is of target %d", s, t->target.bytes[0]);
+		if (o->told_target[s] == o->target[s] && t->failures < o->told_failures[s])
+			FAIL("s%d tells of %u failures after %u", s, t->failures,
+			     o->told_failures[s]);
+		check_failures(o, w, s, t->failures);
+		o->told_target[s] = o->target[s];
+		o->told_failures[s] = t->failures;
+	}
+	for (int s = 0; s < SERVICES; s++) {
+		if (world_wants(w, s) && !seen[s])
+			FAIL("s%d is desired and not told of", s);
 	}
 }
 
@@ -318,6 +435,8 @@ static void step(struct world *w, struct oracle *o, bool quiet)
 		FAIL("it slept over an action (%d %s)", (int)out.actions[0].kind,
 		     out.actions[0].id ? out.actions[0].id : out.actions[0].task->service);
 	check_again(w, &in, &out, &arena);
+	if (w->desired_known && w->tasks_known && !w->leaving)
+		check_report(o, w, &out);
 	if (out.wake_at_ms <= w->now_ms)
 		FAIL("it wants to wake at %lld", (long long)out.wake_at_ms);
 	w->wake_ms = out.action_count ? w->now_ms : out.wake_at_ms; /* actions change things */

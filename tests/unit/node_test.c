@@ -233,17 +233,15 @@ static void a_first_start_waits_for_what_it_depends_on(void **state UNUSED)
 	STEP(T0 + 10004, "start s0, start s1");
 }
 
-/* --- memory ----------------------------------------------------------------------------------- */
-
-static void restart_agent(const char *boot_id, bool loads)
+static void restart_agent(const char *boot_id)
 {
 	struct buf bytes = { 0 };
 	struct err err;
 	node_memory_save(n.memory, "boot", &bytes);
 	node_memory_free(n.memory);
 	n.memory = node_memory_new();
-	assert_int_equal(node_memory_load(n.memory, boot_id, bytes.data, bytes.len, &err), loads);
-	if (loads) { /* and it is the same */
+	assert_true(node_memory_load(n.memory, boot_id, bytes.data, bytes.len, &err));
+	if (strcmp(boot_id, "boot") == 0) { /* and it is the same */
 		struct buf again = { 0 };
 		node_memory_save(n.memory, "boot", &again);
 		assert_string_equal(bytes.data, again.data);
@@ -251,6 +249,73 @@ static void restart_agent(const char *boot_id, bool loads)
 	}
 	buf_release(&bytes);
 }
+
+/* A reboot while the controller is away: the agent's own copy has all that is needed. */
+static void a_reboot_starts_in_order_again(void **state UNUSED)
+{
+	const char *names[] = { "s0" };
+	want("s0", 1);
+	want("s1", 1)->depends_on = (struct str_list){ names, 1, true };
+	struct node_task *old[] = { task("a", "s0", 1, T0), task("b", "s1", 1, T0) };
+	STEP(T0 + 60000, "");
+	assert_true(entry("a")->ready);
+	restart_agent("another boot");
+	for (size_t i = 0; i < ARRAY_LEN(old); i++) {
+		old[i]->status = TASK_STOPPED;
+		old[i]->started_at_ms = 0;
+		old[i]->earlier_boot = true;
+	}
+	STEP(1000, "start s0");
+	struct node_task *dependency = task("c", "s0", 1, 2000);
+	STEP(2000 + START_PATIENCE_MS, ""); /* it is RUNNING, and that does not suffice */
+	dependency->health_checked = true;
+	STEP(60000, "");
+	dependency->health = HEALTH_HEALTHY;
+	STEP(60001, "");
+	WAKE(70001);
+	STEP(70001, "start s1");
+}
+
+/* Whatever the series does, failures of a target add up, until there is another target. */
+static void failures_add_up(void **state UNUSED)
+{
+	want("s", 1);
+	ended(task("a", "s", 1, T0), T0 + 1);
+	STEP(T0 + 1, "start s");
+	struct node_task *t = task("b", "s", 1, T0 + 1);
+	STEP(T0 + 1 + RESTART_SERIES_MS, "");
+	assert_int_equal(entry("b")->restarts, 0);
+	assert_int_equal(entry("b")->failures, 1);
+	t->health_checked = true;
+	t->health = HEALTH_UNHEALTHY;
+	STEP(T0 + 700000, "stop b");
+	t->stop_requested = true;
+	t->reason = n.out.actions[0].reason;
+	ended(t, T0 + 700001);
+	STEP(T0 + 700001, "start s");
+	assert_int_equal(entry("")->failures, 2);
+	t = task("c", "s", 1, T0 + 700002);
+	t->stop_requested = true; /* by our hand: it counts nowhere */
+	ended(t, T0 + 700003);
+	STEP(T0 + 700003, "start s");
+	assert_int_equal(entry("")->failures, 2);
+	n.wants[0].target.bytes[0] = 2;
+	task("d", "s", 1, T0 + 700004);
+	STEP(T0 + 700005, "prepare s");
+	assert_int_equal(entry("")->failures, 0);
+	n.in.prepare_count = 1;
+	n.prepares[0] = (struct node_prepare){
+		.cluster = "c", .service = "s", .target = { { 2 } }, .state = PREPARE_FAILED
+	};
+	STEP(T0 + 700006, "prepare s");
+	assert_int_equal(entry("")->failures, 1);
+	n.prepares[0].state = PREPARE_DONE;
+	STEP(T0 + 700007, "stop d");
+	assert_false(entry("")->failed);
+	assert_int_equal(entry("")->failures, 1);
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void memory_outlives_the_agent(void **state UNUSED)
 {
@@ -263,11 +328,13 @@ static void memory_outlives_the_agent(void **state UNUSED)
 	STEP(T0 + 11, "");
 	assert_false(n.out.memory_changed);
 	n.in.task_count = 0; /* the records are gone: the memory alone must do */
-	restart_agent("boot", true);
+	restart_agent("boot");
 	STEP(T0 + 12, "");
 	WAKE(T0 + 2005);
-	restart_agent("another boot", false);
+	restart_agent("another boot");
 	STEP(T0 + 13, "start s");
+	assert_int_equal(entry("")->restarts, 0);
+	assert_int_equal(entry("")->failures, 3); /* they alone outlive a reboot */
 }
 
 static void without_memory_records_tell_the_series(void **state UNUSED)
@@ -317,6 +384,8 @@ int main(void)
 		RULE(what_fails_does_not_hold_up_others),
 		RULE(a_full_disk_takes_no_turns),
 		RULE(a_first_start_waits_for_what_it_depends_on),
+		RULE(a_reboot_starts_in_order_again),
+		RULE(failures_add_up),
 		RULE(memory_outlives_the_agent),
 		RULE(without_memory_records_tell_the_series),
 		RULE(a_damaged_memory_is_none),

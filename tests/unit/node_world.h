@@ -26,8 +26,9 @@ struct world_task {
 	uint8_t target;
 	enum task_status status;
 	int64_t started_ms, stopped_ms;
-	int64_t due_ms;	 /* its next change by itself */
-	int64_t runs_ms; /* it crashes after so long; 0: before it runs; NEVER */
+	int64_t asked_ms; /* to stop */
+	int64_t due_ms;	  /* its next change by itself */
+	int64_t runs_ms;  /* it crashes after so long; 0: before it runs; NEVER */
 	int64_t health_due_ms;
 	enum health_status health;
 	bool stop_requested, earlier_boot, cleaned, removed, forgotten;
@@ -41,6 +42,7 @@ struct world_prepare {
 	bool fresh;	   /* asked for by the present document */
 	uint32_t failures; /* of those, in a row */
 	int64_t failed_ms;
+	uint32_t failed_ever;
 };
 
 struct world {
@@ -64,12 +66,15 @@ struct world {
 	bool prepare_failed[SERVICES]; /* since the document last changed its target */
 	bool checked[SERVICES];	       /* it has a health check */
 	bool swallowed[SERVICES];      /* a START of it was, which counts as a failure */
+	uint32_t swallowed_ever[SERVICES];
 	uint32_t ids;
 
 	/* agent */
 	struct node_memory *memory;
 	struct buf saved;
 	int64_t wake_ms;
+	uint32_t forgot; /* how often its memory was lost */
+	char boot_id[16];
 };
 
 static const char *const world_services[SERVICES] = { "s0", "s1", "s2", "s3" };
@@ -121,6 +126,7 @@ static inline void world_new_document(struct world *w)
 	for (int i = 0; i < SERVICES; i++) {
 		uint32_t present = world_below(w, 100), target = world_below(w, 3);
 		uint32_t depends = world_below(w, 3), step = world_below(w, 2);
+		bool surge = world_below(w, 2);
 		if (present < 15)
 			continue;
 		priority -= (int32_t)step;
@@ -137,6 +143,7 @@ static inline void world_new_document(struct world *w)
 			.priority = priority,
 			.depends_on = w->depends[i],
 			.min_ready_seconds = 2,
+			.surge = surge,
 			.task_definition = &world_definition,
 		};
 	}
@@ -179,6 +186,7 @@ static inline void world_stop(struct world *w, struct world_task *task, const ch
 	snprintf(task->reason, sizeof(task->reason), "%s", reason);
 	task->stop_requested = true;
 	task->status = TASK_STOPPING;
+	task->asked_ms = w->now_ms;
 	task->due_ms = w->now_ms + takes_ms[takes];
 }
 
@@ -220,6 +228,7 @@ static inline bool world_happen(struct world *w)
 		p->failures = p->state == PREPARE_FAILED ? p->failures + p->fresh : 0;
 		p->failed_ms = w->now_ms;
 		w->prepare_failed[i] |= p->state == PREPARE_FAILED;
+		p->failed_ever += p->state == PREPARE_FAILED;
 		changed = true;
 	}
 	if (w->seen_due_ms <= w->now_ms) {
@@ -250,9 +259,10 @@ static inline int64_t world_next(const struct world *w)
 /* --- agent --------------------------------------------------------------------------------------
  */
 
-static inline const char *world_boot_id(const struct world *w)
+static inline const char *world_boot_id(struct world *w)
 {
-	return w->boot % 2 ? "boot-odd" : "boot-even";
+	snprintf(w->boot_id, sizeof(w->boot_id), "boot %d", w->boot);
+	return w->boot_id;
 }
 
 static inline void world_agent_restart(struct world *w, bool memory_lost)
@@ -260,9 +270,12 @@ static inline void world_agent_restart(struct world *w, bool memory_lost)
 	struct err err;
 	node_memory_free(w->memory);
 	w->memory = node_memory_new();
-	memset(w->prepares, 0, sizeof(w->prepares));
+	for (int i = 0; i < SERVICES; i++)
+		w->prepares[i] =
+			(struct world_prepare){ .failed_ever = w->prepares[i].failed_ever };
 	if (memory_lost)
 		buf_reset(&w->saved);
+	w->forgot += memory_lost;
 	if (w->saved.len &&
 	    !node_memory_load(w->memory, world_boot_id(w), w->saved.data, w->saved.len, &err))
 		fail_msg("the memory does not load: %s", err.text);
@@ -274,7 +287,6 @@ static inline void world_agent_restart(struct world *w, bool memory_lost)
 
 static inline void world_reboot(struct world *w)
 {
-	struct err err;
 	for (size_t i = 0; i < w->tasks.len; i++) {
 		struct world_task *task = &w->tasks.items[i];
 		task->status = TASK_STOPPED;
@@ -284,9 +296,7 @@ static inline void world_reboot(struct world *w)
 	w->boot++;
 	w->now_ms = 1000;
 	w->seen_due_ms = NEVER;
-	assert_false(w->saved.len && node_memory_load(w->memory, world_boot_id(w), w->saved.data,
-						      w->saved.len, &err));
-	world_agent_restart(w, true);
+	world_agent_restart(w, false);
 }
 
 static inline struct node_input world_input(const struct world *w, struct arena *arena)
@@ -363,10 +373,12 @@ static inline void world_carry_out(struct world *w, const struct node_action *ac
 		break;
 	}
 	case NODE_START:
-		if (world_chance(w, 3))
+		if (world_chance(w, 3)) {
 			w->swallowed[service] = true;
-		else
+			w->swallowed_ever[service]++;
+		} else {
 			world_start(w, service, target);
+		}
 		break;
 	case NODE_STOP: world_stop(w, world_find(w, action->id), action->reason); break;
 	case NODE_CLEAN: world_find(w, action->id)->cleaned = true; break;
