@@ -33,8 +33,8 @@ static bool is_in_flight(struct planner *p, const struct service *s, const struc
 /* Assigned, and neither there yet nor failed: its images are being pulled, or will be at once. */
 static bool is_pulling(const struct service *s, const struct node *n, const struct cell *c)
 {
-	return s->spec.max_parallel_pulls && n->spec.reachable && c->assigned &&
-	       c->seen != PLAN_SEEN_FAILED && !(is_alive(c) && c->running == c->assigned);
+	return pulls(s) && n->spec.reachable && c->assigned && c->seen != PLAN_SEEN_FAILED &&
+	       !(is_alive(c) && c->running == c->assigned);
 }
 
 static unsigned tally_observed(const struct service *s, const struct cell *c)
@@ -201,9 +201,9 @@ static void update(struct planner *p, struct service *s, struct node *n, struct 
 /* May another cell of the service begin to pull now? One that pulls keeps its place. */
 static bool may_pull(struct planner *p, const struct service *s)
 {
-	if (!s->spec.max_parallel_pulls)
+	if (!pulls(s))
 		return true;
-	if (s->spec.images_unresolved && s->count[TALLY_PULLING])
+	if (s->variant->images_unresolved && s->count[TALLY_PULLING])
 		return false;
 	return cluster_at(p, s->cluster)->pulling < s->spec.max_parallel_pulls;
 }

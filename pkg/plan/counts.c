@@ -23,6 +23,8 @@ const char *plan_reason_name(enum plan_reason reason)
 		[PLAN_NO_MEMORY] = "RESOURCE:MEMORY",
 		[PLAN_PORT_TAKEN] = "RESOURCE:PORTS",
 		[PLAN_NODE_FULL] = "NodeFull",
+		[PLAN_WAITS_FOR_STEP] = "WaitsForStep",
+		[PLAN_HELD] = "Held",
 	};
 	assert(reason < PLAN_REASON_COUNT);
 	return names[reason];
@@ -82,13 +84,19 @@ struct plan_cell planner_cell(const struct planner *p, plan_service_id service, 
 	const struct service *s = service_at(p, service);
 	const struct cell *c = cell_at(p, node_at(p, node), s);
 	const struct target *assigned = target_at(s, c->assigned),
-			    *running = target_at(s, c->running);
+			    *running = target_at(s, c->running),
+			    *goal = target_at(s, s->target ? s->target : c->assigned);
+	const struct plan_variant *variant = s->target ? s->variant : NULL;
 	return (struct plan_cell){
 		.reason = c->reason,
 		.desired = c->desired,
 		.in_flight = c->tally >> TALLY_IN_FLIGHT & 1,
 		.waiting = (c->tally >> TALLY_COSTLY & 1) || (c->tally >> TALLY_HELD & 1) ||
 			   (c->desired && !c->assigned),
+		.goal = goal->digest,
+		.goal_revision = goal->revision,
+		.variant = variant,
+		.takes = variant,
 		.fact = { .assigned = assigned->digest,
 			  .assigned_revision = assigned->revision,
 			  .replaces = c->replaces,

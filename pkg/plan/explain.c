@@ -72,7 +72,7 @@ static void explain_capability(struct answer *a, const char *name)
 
 static void explain_engine(struct answer *a)
 {
-	const struct plan_service *spec = &a->service->spec;
+	const struct plan_variant *spec = a->service->variant;
 	if (!(a->node->spec.engines >> spec->engine & 1))
 		say(a, PLAN_NO_ENGINE, "the node has no %s engine", engine_kind_name(spec->engine));
 	for (uint32_t i = 0; i < spec->capability_count; i++)
@@ -151,12 +151,13 @@ static bool has_port(const struct task_resources *r, bool udp, uint16_t port)
 static void explain_port(struct answer *a, bool udp, uint16_t port)
 {
 	const char *protocol = udp ? "udp" : "tcp";
-	if (place_port_reserved(a->service->spec.engine, udp, port))
+	if (place_port_reserved(a->service->variant->engine, udp, port))
 		say(a, PLAN_PORT_TAKEN, "port %u/%s is reserved on every node", port, protocol);
 	for (size_t i = 0; i < a->planner->sorted_services; i++) {
-		const struct plan_service *holder =
-			&service_at(a->planner, a->planner->service_order.items[i])->spec;
-		if (goes_before(a, i) && has_port(&holder->resources, udp, port))
+		const struct service *other =
+			service_at(a->planner, a->planner->service_order.items[i]);
+		const struct plan_service *holder = &other->spec;
+		if (goes_before(a, i) && has_port(&other->variant->resources, udp, port))
 			say(a, PLAN_PORT_TAKEN, "port %u/%s is held by service %s/%s", port,
 			    protocol, holder->cluster, holder->name);
 	}
@@ -164,7 +165,7 @@ static void explain_port(struct answer *a, bool udp, uint16_t port)
 
 static void explain_ports(struct answer *a)
 {
-	const struct task_resources *r = &a->service->spec.resources;
+	const struct task_resources *r = &a->service->variant->resources;
 	for (uint32_t i = 0; i < r->tcp_count; i++)
 		explain_port(a, false, r->tcp_ports[i]);
 	for (uint32_t i = 0; i < r->udp_count; i++)

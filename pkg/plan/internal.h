@@ -91,10 +91,11 @@ struct service {
 	bool dynamic;
 	enum plan_reason halt; /* PLAN_SUSPENDED, _STALLED, _REMOVING; PLAN_PLACED: none */
 	intern_id cluster;
-	uint32_t target;    /* 0: stalled */
-	struct load need;   /* of one task */
-	struct load taken;  /* by one task in the nodes' sums, as of the last run */
-	uint32_t scan_from; /* no candidate for an update stands before this rank */
+	uint32_t target;		    /* 0: stalled */
+	const struct plan_variant *variant; /* never NULL */
+	struct load need;		    /* of one task */
+	struct load taken;		    /* by one task in the nodes' sums, as of the last run */
+	uint32_t scan_from;		    /* no candidate for an update stands before this rank */
 	uint32_t count[TALLY_COUNT];
 	VEC(struct target) targets; /* id - 1 is the index */
 	struct plan_service spec;   /* its pointers: into memory */
@@ -178,6 +179,11 @@ static inline bool is_alive(const struct cell *c)
 static inline bool is_frozen(const struct service *s)
 {
 	return s->halt == PLAN_SUSPENDED || s->halt == PLAN_STALLED;
+}
+
+static inline bool pulls(const struct service *s)
+{
+	return s->spec.max_parallel_pulls && s->variant->pulls;
 }
 
 /* For a place on the node: it has one, or will keep one. */

@@ -69,8 +69,8 @@ bool place_offers(const struct node *n, intern_id capability)
 
 static bool capable(const struct service *s, const struct node *n)
 {
-	for (uint32_t i = 0; i < s->spec.capability_count; i++)
-		if (!place_offers(n, s->spec.capabilities[i]))
+	for (uint32_t i = 0; i < s->variant->capability_count; i++)
+		if (!place_offers(n, s->variant->capabilities[i]))
 			return false;
 	return true;
 }
@@ -94,7 +94,7 @@ static bool any_port_taken(const uint64_t *bits, const uint16_t *ports, uint32_t
 
 static void ports_take(struct planner *p, const struct service *s)
 {
-	const struct task_resources *r = &s->spec.resources;
+	const struct task_resources *r = &s->variant->resources;
 	for (uint32_t i = 0; i < r->tcp_count; i++)
 		p->port_bits[0][r->tcp_ports[i] / 64] |= UINT64_C(1) << r->tcp_ports[i] % 64;
 	for (uint32_t i = 0; i < r->udp_count; i++)
@@ -103,7 +103,7 @@ static void ports_take(struct planner *p, const struct service *s)
 
 static void ports_clear(struct planner *p, const struct service *s)
 {
-	const struct task_resources *r = &s->spec.resources;
+	const struct task_resources *r = &s->variant->resources;
 	for (uint32_t i = 0; i < r->tcp_count; i++)
 		p->port_bits[0][r->tcp_ports[i] / 64] = 0;
 	for (uint32_t i = 0; i < r->udp_count; i++)
@@ -137,7 +137,7 @@ static enum plan_reason room(const struct planner *p, const struct node *n, cons
 			     const struct load *taken)
 {
 	const struct load *need = &s->need;
-	const struct task_resources *r = &s->spec.resources;
+	const struct task_resources *r = &s->variant->resources;
 	if (need->cpu_units && taken->cpu_units + need->cpu_units > n->spec.cpu_units)
 		return PLAN_NO_CPU;
 	if (need->memory_mib && taken->memory_mib + need->memory_mib > n->spec.memory_mib)
@@ -190,7 +190,7 @@ static enum plan_reason may_start(const struct planner *p, const struct node *n,
 		return PLAN_CONSTRAINT;
 	if (c->truth == TRUTH_UNKNOWN && !c->assigned && !dynamic_true(p, s, n, position))
 		return PLAN_CONSTRAINT;
-	if (!(n->spec.engines >> s->spec.engine & 1))
+	if (!(n->spec.engines >> s->variant->engine & 1))
 		return PLAN_NO_ENGINE;
 	if (!capable(s, n))
 		return PLAN_MISSING_CAPABILITY;
@@ -258,7 +258,7 @@ static void decide_unassigned(struct planner *p, struct node *n, struct service 
 	c->reason = (uint16_t)reason & 31;
 	c->desired = reason == PLAN_PLACED;
 	n->tight |= is_want_of_room(reason);
-	if (c->desired && !s->spec.max_parallel_pulls) { /* else admit_service() lets it in */
+	if (c->desired && !pulls(s)) { /* else admit_service() lets it in */
 		c->assigned = s->target;
 		s->targets.items[s->target - 1].refs++;
 		change_mark(p, s, n, c, PLAN_START);

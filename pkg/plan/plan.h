@@ -54,14 +54,10 @@
 typedef uint32_t plan_service_id, plan_node_id;
 #define PLAN_NONE UINT32_MAX
 
-/* A declared service, resolved. Everything is copied but the compiled constraints, which are
- * borrowed until the service is set anew or removed. */
-struct plan_service {
-	const char *cluster, *name;
-	int32_t priority;
-	const struct expr *const
-		*constraints; /* of service and task definition: all must be true */
-	uint32_t constraint_count;
+/* What a release is on the nodes for which .when is true. */
+struct plan_variant {
+	const struct expr *when; /* borrowed as the constraints are; NULL: on all */
+	struct digest target;	 /* task_target_digest() */
 	enum engine_kind engine;
 	struct task_resources resources;
 	const intern_id *capabilities; /* what a node must offer */
@@ -69,17 +65,50 @@ struct plan_service {
 	/* What a task takes in its node's desired document: summed up to LIMIT_DOCUMENT_BYTES as a
 	 * resource is; what does not fit is PLAN_NODE_FULL. */
 	uint32_t document_bytes;
-	intern_id task_group_service, task_group_family; /* "service:NAME", "family:NAME" */
-	struct digest target; /* task_target_digest() of what the applied commit wants */
-	uint32_t revision;
-	uint32_t min_healthy_percent, monitor_ms;
-	/* So many nodes of the cluster pull images at a time, of all services together; 0: it pulls
-	 * none. */
-	uint32_t max_parallel_pulls;
+	bool pulls; /* it has images to pull: then max_parallel_pulls counts */
 	/* The digests of its images are not known: one node at a time, until one has told them. */
 	bool images_unresolved;
+};
+#define PLAN_VARIANTS_MAX 63 /* more than LIMIT_OVERRIDES and the one without */
+
+/* What a deployment brings. A node gets the first variant whose .when is true. */
+struct plan_release {
+	uint32_t revision;
+	const struct plan_variant *variants; /* the last one's .when is NULL */
+	uint32_t variant_count;		     /* 0: there is no such release */
+};
+
+/* A declared service, resolved. Everything is copied but the compiled expressions, which are
+ * borrowed until the service is set anew or removed. */
+struct plan_service {
+	const char *cluster, *name;
+	int32_t priority;
+	const struct expr *const
+		*constraints; /* of service and task definition: all must be true */
+	uint32_t constraint_count;
+	intern_id task_group_service, task_group_family; /* "service:NAME", "family:NAME" */
+	struct plan_release current;   /* what the service should have; none: as if stalled */
+	struct plan_release completed; /* none: there is none, or it is current */
+	/* How far the roll-out of current may go: until so many desired nodes have it (UINT32_MAX:
+	 * all; 0: it comes to no further node), and to all nodes for which one of these is true. */
+	uint32_t reach;
+	const struct expr *const *reach_where;
+	uint32_t reach_where_count;
+	uint32_t min_healthy_percent;
+	uint32_t max_percent; /* above 100: surge; 0 is as 100 */
+	uint32_t monitor_ms;
+	/* So many nodes of the cluster pull images at a time, of all services together; 0: any
+	 * number. Only variants that have some to pull ask. */
+	uint32_t max_parallel_pulls;
+	/* Mass-change guard: so many tasks may lose their node by a constraint or a change of its
+	 * cluster, now; UINT32_MAX: any number. The planner counts its own copy down; 0 from when
+	 * it is used up until the service is set anew. */
+	uint32_t stops_allowed;
+	bool keep_on_drain; /* `drain: keep` */
 	bool suspend;
-	bool stalled;  /* nothing to run can be resolved: keep what runs, start nothing */
+	/* Nothing to run can be resolved: keep what runs, start nothing. What is known of current
+	 * all the same (its resources) counts for what runs. */
+	bool stalled;
 	bool removing; /* gone from the manifests: stop its tasks everywhere */
 };
 
@@ -113,6 +142,12 @@ struct plan_fact {
 	uint32_t assigned_revision;
 	uint32_t replaces; /* of the desired document: revision replaced by an update, or 0 */
 	bool broken_before;
+	bool surge; /* of the desired document: what ran before runs until this is ready */
+	/* A start (replaces is 0) so recent that it may yet come up: told by the caller for as long
+	 * as it likes (monitor_ms is a good time). A roll-out does not come to it meanwhile, so
+	 * that a node that is new gets the completed release whole. Ignored once it ran or failed.
+	 */
+	bool starting;
 	bool acknowledged; /* seen >= the number with which it was assigned */
 	enum plan_seen seen;
 	bool still_running;    /* PLAN_SEEN_FAILED, but it runs: for plan_counts.running alone */
@@ -140,6 +175,9 @@ enum plan_reason {
 	PLAN_NO_MEMORY,
 	PLAN_PORT_TAKEN,
 	PLAN_NODE_FULL, /* LIMIT_TASKS_PER_NODE, or the desired document is full */
+	/* Nothing is assigned: the roll-out has not reached it, and nothing was ever completed. */
+	PLAN_WAITS_FOR_STEP,
+	PLAN_HELD, /* it may not stay, and the mass-change guard keeps what runs */
 	PLAN_REASON_COUNT
 };
 /* "Placed", "ConstraintNotMet", ... : stable words for status files; and ECS's RESOURCE:CPU etc. */
@@ -151,8 +189,11 @@ struct plan_change {
 	plan_service_id service;
 	plan_node_id node;
 	enum plan_reason reason; /* of a STOP */
-	bool broken_before;	 /* of an UPDATE */
+	struct digest target;	 /* of START and UPDATE: current's or completed's */
+	uint32_t revision;	 /* and its revision */
 	uint32_t replaces;	 /* of an UPDATE: the revision that was assigned */
+	bool broken_before;	 /* of an UPDATE */
+	bool surge;		 /* of an UPDATE: start the new one, then stop the old one */
 };
 struct plan_result {
 	struct plan_change *changes; /* by node name, then service order; in the caller's arena */
@@ -164,8 +205,8 @@ struct plan_counts {
 	uint32_t desired; /* placed or staying nodes: ECS's computed desiredCount */
 	uint32_t running; /* observed RUNNING, any revision */
 	uint32_t pending;
-	uint32_t ready;	    /* of desired, not unreachable: healthy on the present target */
-	uint32_t updated;   /* assigned the present target and acknowledged */
+	uint32_t ready;	    /* of desired, not unreachable: healthy on what they should have now */
+	uint32_t updated;   /* assigned the current release and acknowledged */
 	uint32_t in_flight; /* updates put and not yet done */
 	uint32_t failed;
 	uint32_t unreachable; /* of desired */
@@ -176,13 +217,31 @@ struct plan_counts {
 	uint32_t excluded;	   /* nodes of the cluster that are not desired */
 	uint32_t attribute_absent; /* excluded because an attribute is absent */
 	uint32_t budget;	   /* updates that may be in flight at a time */
+	/* The roll-out. Of desired, not unreachable: */
+	uint32_t current;	     /* assigned the current release */
+	uint32_t current_ready;	     /* and ready on it */
+	uint32_t current_failed;     /* and failed on it, not broken before */
+	uint32_t excused;	     /* and not ready, and not so before the update either */
+	uint32_t completed_assigned; /* assigned the completed release, where that is another */
+	/* Reachable ones that may have current now and have not: also the budget is in their way.
+	 */
+	uint32_t owed;
+	uint32_t waiting_for_step; /* of desired: PLAN_WAITS_FOR_STEP */
+	uint32_t held;		   /* not desired, and PLAN_HELD */
 };
 
 struct plan_cell {		 /* one (service, node), for reports */
 	enum plan_reason reason; /* PLAN_PLACED: desired here */
 	bool desired;		 /* counts in desired: placed, or assigned and may stay */
 	bool in_flight;
-	bool waiting; /* differs from the target, waits for the budget or for its turn to pull */
+	bool waiting; /* differs from its goal, waits for the budget or for its turn to pull */
+	/* What it should have now: current's, completed's, or what is assigned. None: nothing. */
+	struct digest goal;
+	uint32_t goal_revision;
+	/* What of current the node gets, or would get; and what it takes of the node now: the
+	 * variant that is assigned, as far as it is one of the two releases, else current's. NULL:
+	 * there is none. Valid as planner_service() is. */
+	const struct plan_variant *variant, *takes;
 	struct plan_fact fact;
 };
 

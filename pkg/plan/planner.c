@@ -91,17 +91,39 @@ static intern_id *copy_sorted_ids(struct arena *arena, const intern_id *ids, uin
 	return sorted;
 }
 
+static struct plan_variant copy_variant(struct arena *arena, const struct plan_variant *from)
+{
+	struct plan_variant v = *from;
+	struct task_resources *r = &v.resources;
+	v.capabilities = copy_sorted_ids(arena, from->capabilities, from->capability_count);
+	r->tcp_ports = copy(arena, r->tcp_ports, sizeof(*r->tcp_ports), r->tcp_count);
+	r->udp_ports = copy(arena, r->udp_ports, sizeof(*r->udp_ports), r->udp_count);
+	return v;
+}
+
+static struct plan_release copy_release(struct arena *arena, const struct plan_release *from)
+{
+	struct plan_variant *variants =
+		copy(arena, from->variants, sizeof(*variants), from->variant_count);
+	assert(from->variant_count <= PLAN_VARIANTS_MAX);
+	for (uint32_t i = 0; i < from->variant_count; i++)
+		variants[i] = copy_variant(arena, &from->variants[i]);
+	return (struct plan_release){ .revision = from->revision,
+				      .variants = variants,
+				      .variant_count = from->variant_count };
+}
+
 static struct plan_service copy_service(struct arena *arena, const struct plan_service *spec)
 {
 	struct plan_service s = *spec;
-	struct task_resources *r = &s.resources;
 	s.cluster = arena_strdup(arena, spec->cluster);
 	s.name = arena_strdup(arena, spec->name);
 	s.constraints =
 		copy(arena, spec->constraints, sizeof(*s.constraints), spec->constraint_count);
-	s.capabilities = copy_sorted_ids(arena, spec->capabilities, spec->capability_count);
-	r->tcp_ports = copy(arena, r->tcp_ports, sizeof(*r->tcp_ports), r->tcp_count);
-	r->udp_ports = copy(arena, r->udp_ports, sizeof(*r->udp_ports), r->udp_count);
+	s.reach_where =
+		copy(arena, spec->reach_where, sizeof(*s.reach_where), spec->reach_where_count);
+	s.current = copy_release(arena, &spec->current);
+	s.completed = copy_release(arena, &spec->completed);
 	return s;
 }
 
@@ -160,11 +182,15 @@ static bool any_dynamic(const struct plan_service *spec)
 /* What follows from what was declared. */
 static void service_derive(struct planner *p, struct service *s)
 {
+	static const struct plan_variant none;
 	const struct plan_service *spec = &s->spec;
-	const struct task_resources *r = &spec->resources;
+	const struct plan_release *current = &spec->current;
+	s->variant =
+		current->variant_count ? &current->variants[current->variant_count - 1] : &none;
+	const struct task_resources *r = &s->variant->resources;
 	s->cluster = intern_add(p->intern, spec->cluster);
 	uint32_t old = s->target;
-	s->target = spec->stalled ? 0 : target_ref(s, &spec->target, spec->revision);
+	s->target = spec->stalled ? 0 : target_ref(s, &s->variant->target, current->revision);
 	target_unref(s, old);
 	s->halt = spec->removing   ? PLAN_REMOVING
 		  : spec->suspend  ? PLAN_SUSPENDED
@@ -172,10 +198,10 @@ static void service_derive(struct planner *p, struct service *s)
 				   : PLAN_PLACED;
 	s->need = (struct load){ .cpu_units = r->cpu_units,
 				 .memory_mib = r->memory_mib,
-				 .document_bytes = spec->document_bytes,
+				 .document_bytes = s->variant->document_bytes,
 				 .tasks = 1 };
 	s->has_ports |= r->tcp_count + r->udp_count > 0;
-	s->reserved_port = any_reserved(spec->engine, r);
+	s->reserved_port = any_reserved(s->variant->engine, r);
 	p->dynamic_services -= s->dynamic;
 	s->dynamic = any_dynamic(spec);
 	p->dynamic_services += s->dynamic;

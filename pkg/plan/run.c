@@ -81,7 +81,8 @@ static void refresh_services(struct planner *p)
 		struct service *s = &p->services.items[p->service_order.items[i]];
 		s->dirty = false;
 		s->taken = s->need;
-		s->has_ports = s->spec.resources.tcp_count + s->spec.resources.udp_count > 0;
+		s->has_ports =
+			s->variant->resources.tcp_count + s->variant->resources.udp_count > 0;
 	}
 	p->dirty_services = 0;
 }
@@ -101,6 +102,12 @@ static struct plan_change *emit_node(struct planner *p, plan_node_id id, struct 
 					     .node = id };
 		if (out->kind == PLAN_STOP)
 			out->reason = place_may_stay(&p->services.items[service], n, c);
+		if (out->kind != PLAN_STOP) {
+			const struct target *t =
+				target_at(&p->services.items[service], c->assigned);
+			out->target = t->digest;
+			out->revision = t->revision;
+		}
 		if (out->kind == PLAN_UPDATE) {
 			out->broken_before = c->broken_before;
 			out->replaces = c->replaces;

@@ -44,21 +44,21 @@ void world_service_from_doc(struct world *w, struct world_service *s)
 		ARENA_ARRAY(&w->arena, const struct expr *, json_array_size(constraints) + 1);
 	json_array_foreach(constraints, i, item) add_constraint(w, s, json_string_value(item));
 	s->family = get_text(p, "family");
-	plan->engine = strcmp(text_or(p, "engine", ""), engine_kind_name(ENGINE_PROCESS)) == 0
-			       ? ENGINE_PROCESS
-			       : ENGINE_CONTAINER;
-	plan->revision = (uint32_t)get_int(p, "revision", 0);
-	plan->target = get_digest(p, "target");
+	s->variant.engine = strcmp(text_or(p, "engine", ""), engine_kind_name(ENGINE_PROCESS)) == 0
+				    ? ENGINE_PROCESS
+				    : ENGINE_CONTAINER;
+	plan->current.revision = (uint32_t)get_int(p, "revision", 0);
+	s->variant.target = get_digest(p, "target");
 	plan->priority = (int32_t)get_int(p, "priority", 0);
-	plan->capabilities =
-		read_names(w, json_object_get(p, "capabilities"), &plan->capability_count);
-	plan->resources.cpu_units = (uint32_t)get_int(p, "cpu", 0);
-	plan->resources.memory_mib = (uint32_t)get_int(p, "memory", 0);
-	plan->resources.tcp_ports =
-		read_ports(w, json_object_get(p, "ports"), &plan->resources.tcp_count);
-	plan->resources.udp_ports =
-		read_ports(w, json_object_get(p, "portsUdp"), &plan->resources.udp_count);
-	plan->document_bytes = (uint32_t)get_int(p, "documentBytes", 0);
+	s->variant.capabilities =
+		read_names(w, json_object_get(p, "capabilities"), &s->variant.capability_count);
+	s->variant.resources.cpu_units = (uint32_t)get_int(p, "cpu", 0);
+	s->variant.resources.memory_mib = (uint32_t)get_int(p, "memory", 0);
+	s->variant.resources.tcp_ports =
+		read_ports(w, json_object_get(p, "ports"), &s->variant.resources.tcp_count);
+	s->variant.resources.udp_ports =
+		read_ports(w, json_object_get(p, "portsUdp"), &s->variant.resources.udp_count);
+	s->variant.document_bytes = (uint32_t)get_int(p, "documentBytes", 0);
 	plan->min_healthy_percent =
 		(uint32_t)get_int(p, "minimumHealthyPercent", DEFAULT_MIN_HEALTHY_PERCENT);
 	plan->monitor_ms = (uint32_t)get_int(p, "monitorSeconds", DEFAULT_MONITOR_S) * 1000;
@@ -124,17 +124,17 @@ static const struct task_definition *resolve(struct world *w, struct world_servi
 	uint32_t number = object ? known_revision(w, s->family, &object->digest, &highest) : 0;
 	if (object && (!pinned || pinned == number)) {
 		s->new_revision = number == 0;
-		s->plan.revision = number ? number : highest + 1;
+		s->plan.current.revision = number ? number : highest + 1;
 		digest = object->digest;
 		definition = object->task_definition;
 	} else if (pinned && pinned_revision(w, s->family, pinned, &digest, &definition)) {
-		s->plan.revision = pinned;
+		s->plan.current.revision = pinned;
 	} else {
 		s->stalled = arena_printf(&w->arena, "revision %s is not known",
 					  spec->task_definition.value);
 		return NULL;
 	}
-	s->plan.target = task_target_digest(&digest, spec->redeploy);
+	s->variant.target = task_target_digest(&digest, spec->redeploy);
 	return definition;
 }
 
@@ -173,9 +173,9 @@ void world_service_from_tree(struct world *w, struct world_service *s)
 	intern_id *capabilities = ARENA_ARRAY(&w->arena, intern_id, names.len + 1);
 	for (uint32_t i = 0; i < names.len; i++)
 		capabilities[i] = intern_add(w->intern, names.items[i]);
-	plan->capabilities = capabilities;
-	plan->capability_count = names.len;
-	plan->engine = task_definition_engine(td);
-	plan->resources = task_definition_resources(td, &w->arena);
-	plan->document_bytes = content_document_bytes(td);
+	s->variant.capabilities = capabilities;
+	s->variant.capability_count = names.len;
+	s->variant.engine = task_definition_engine(td);
+	s->variant.resources = task_definition_resources(td, &w->arena);
+	s->variant.document_bytes = content_document_bytes(td);
 }

@@ -146,22 +146,23 @@ static plan_service_id tell_service(struct fleet *f, uint32_t i, uint32_t revisi
 	struct digest target = digest_of(&revision, sizeof(revision));
 	intern_id capabilities[] = { intern_add(f->intern, CAPABILITY_MEMORY_LIMIT),
 				     intern_add(f->intern, CAPABILITY_USER) };
+	struct plan_variant all = { .target = target,
+				    .engine = ENGINE_PROCESS,
+				    .resources = { .cpu_units = 32, .memory_mib = 64 },
+				    .capabilities = capabilities,
+				    .capability_count = 2,
+				    .document_bytes = 2000 };
 	const struct expr *constraint = f->exprs[i];
-	return planner_service_set(
-		f->planner,
-		&(struct plan_service){ .cluster = "default",
-					.name = name,
-					.constraints = &constraint,
-					.constraint_count = 1,
-					.engine = ENGINE_PROCESS,
-					.resources = { .cpu_units = 32, .memory_mib = 64 },
-					.capabilities = capabilities,
-					.capability_count = 2,
-					.document_bytes = 2000,
-					.target = target,
-					.revision = revision,
-					.min_healthy_percent = 90,
-					.monitor_ms = 60000 });
+	return planner_service_set(f->planner,
+				   &(struct plan_service){ .cluster = "default",
+							   .name = name,
+							   .constraints = &constraint,
+							   .constraint_count = 1,
+							   .current = { revision, &all, 1 },
+							   .reach = UINT32_MAX,
+							   .stops_allowed = UINT32_MAX,
+							   .min_healthy_percent = 90,
+							   .monitor_ms = 60000 });
 }
 
 static void fleet_tell(struct fleet *f)

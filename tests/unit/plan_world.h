@@ -95,12 +95,7 @@ static inline plan_service_id tell_service(struct world *w, struct svc s)
 		constraints[count++] = compiled(w, s.constraint2);
 	intern_id capability = s.capability ? intern_add(w->intern, s.capability) : 0;
 	int revision = s.stalled ? 0 : s.revision ? s.revision : 1;
-	struct plan_service spec = {
-		.cluster = s.cluster ? s.cluster : "default",
-		.name = s.name,
-		.priority = s.priority,
-		.constraints = constraints,
-		.constraint_count = count,
+	struct plan_variant all = {
 		.engine = s.container ? ENGINE_CONTAINER : ENGINE_PROCESS,
 		.resources = { .cpu_units = s.cpu,
 			       .memory_mib = s.memory,
@@ -111,16 +106,26 @@ static inline plan_service_id tell_service(struct world *w, struct svc s)
 		.capabilities = &capability,
 		.capability_count = s.capability != NULL,
 		.document_bytes = s.bytes,
+		.target = target_of(s.name, revision),
+		.pulls = s.pulls != 0,
+		.images_unresolved = s.unresolved,
+	};
+	struct plan_service spec = {
+		.cluster = s.cluster ? s.cluster : "default",
+		.name = s.name,
+		.priority = s.priority,
+		.constraints = constraints,
+		.constraint_count = count,
 		.task_group_service = interned(w, "service:", s.name),
 		.task_group_family = interned(w, "family:", s.name),
-		.target = target_of(s.name, revision),
-		.revision = (uint32_t)revision,
+		.current = { (uint32_t)revision, &all, 1 },
+		.reach = UINT32_MAX,
+		.stops_allowed = UINT32_MAX,
 		.min_healthy_percent = s.min_healthy == ZERO ? 0
 				       : s.min_healthy	     ? (uint32_t)s.min_healthy
 							     : 90,
 		.monitor_ms = MONITOR_MS,
 		.max_parallel_pulls = s.pulls,
-		.images_unresolved = s.unresolved,
 		.suspend = s.suspend,
 		.stalled = s.stalled,
 		.removing = s.removing,
