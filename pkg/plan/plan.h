@@ -17,7 +17,15 @@
  *  - Dynamic subjects are about the assignments of services earlier in that order.
  *  - A node that is not known to be reachable or not registered, or whose observed document was
  *    never read, gets no changes at all.
- *  - Updates (a new target where another revision is assigned) use the budget: at most
+ *  - What a node should have, its goal: the current release where it has that already, or where
+ *    the roll-out has reached it (one of reach_where is true, or fewer than `reach` desired nodes
+ *    have it, counting those to which it comes in any case); else the completed release; where
+ *    there is none, what is assigned, and with nothing assigned it waits (PLAN_WAITS_FOR_STEP). A
+ *    node without a task starts with the completed release, and is updated when its turn comes.
+ *  - What a release is on a node is a matter of its variants: the first whose .when is true.
+ *  - Updates are let in by turns: the first node by name of each ecs.availability-zone (of the
+ *    cluster) in order of zone names, then the second of each, ...; no zone is a zone of its own.
+ *  - Updates (to the goal where something else is assigned) use the budget: at most
  *    max(1, D - ceil(D * minimumHealthyPercent / 100)) in flight at a time, D = placed nodes that
  *    are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
  *    update put and not yet acknowledged and ready. A failed update keeps its slot (until a circuit
@@ -25,16 +33,28 @@
  *    target is tried there first; one whose node vanished keeps it for monitor_ms. One that is in
  *    flight but runs is taken down again only while fewer than the budget are down: after a restart
  *    of all agents nothing is ready yet, and all that was ever updated looks in flight. A node
- * whose task was down before its update (failed, pending, or not there) uses no budget.
+ *    whose task was down before its update (failed, pending, or not there) uses no budget; unless that
+ *    is a start of the completed release that may yet come up (.starting): it is let come up.
+ *  - With max_percent above 100 updates are by surge: what ran before runs until the new one is
+ *    ready, and nothing is taken down. At most max(1, floor(D * (max_percent - 100) / 100)) are in
+ *    flight then. The node must have room for both. What was down before is replaced at once. An
+ *    update of what is in flight by surge is by surge, whatever max_percent is by then.
  *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
  *  - A service that pulls images starts and updates only where its node may pull now: a node pulls
  *    from the assignment until the task runs or failed, or the node vanished; it takes one place of
  *    the cluster's max_parallel_pulls however many of its services pull. Until the digests of its
- *    images are known a service is assigned to one node at a time. Both by node name.
+ *    images are known a service is assigned to one node at a time. Both by turns.
+ *  - The mass-change guard: what may not stay for a constraint or its cluster stops only as long as
+ *    stops_allowed is above 0, by turns; the rest stays as it is (PLAN_HELD). DRAINING, INACTIVE
+ *    and removing are said of that node or service, and are not guarded.
+ *  - keep_on_drain: on a DRAINING node it goes when of all other services, but for those like it,
+ *    nothing is assigned or seen any more.
  *  - suspended services and those without content (stalled) change nothing; removing goes before
  *    both.
  *  - Host ports 22, 2375, 2376 and 51678 to 51680 (TCP) are given to no container, as in ECS. A
  *    native process may have them: it may well be the node's own sshd.
+ *  - Room: what is assigned holds what the roll-out will bring. While it is not known whether the
+ *    roll-out comes to a node, the task there holds the larger of what both releases take.
  *
  * In flight is read from the facts alone, so that a restart of the controller forgets no update.
  * The price: a task that breaks long after its update cannot be told from a failed update, and
