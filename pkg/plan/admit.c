@@ -50,27 +50,10 @@ static const struct variant *next_of(const struct service *s, const struct cell 
 	return current ? current_of(s, c) : completed_of(s, c);
 }
 
-/* Others may have begun to surge since it was placed. */
-static bool both_fit(const struct node *n, const struct service *s, const struct cell *c,
-		     const struct variant *next)
+static bool admissible(struct planner *p, const struct service *s, const struct cell *c)
 {
-	struct load load = n->load, both = next->need, hold = goal_hold(s, c);
-	load_subtract(&load, &hold);
-	load_add(&both, goal_left_running(s, c));
-	load.cpu_units += both.cpu_units;
-	load.memory_mib += both.memory_mib;
-	return (!both.cpu_units || load.cpu_units <= n->spec.cpu_units) &&
-	       (!both.memory_mib || load.memory_mib <= n->spec.memory_mib);
-}
-
-static bool admissible(struct planner *p, const struct service *s, const struct node *n,
-		       const struct cell *c)
-{
-	if (!(c->tally & affordable(s)) || c->change)
-		return false;
-	const struct variant *next = next_of(s, c);
-	return (c->tally & BIT(TALLY_PULLING) || may_pull(p, s, next)) &&
-	       (!goal_surges(p, s, n, c) || both_fit(n, s, c, next));
+	return c->tally & affordable(s) && !c->change &&
+	       (c->tally & BIT(TALLY_PULLING) || may_pull(p, s, next_of(s, c)));
 }
 
 /*
@@ -87,7 +70,7 @@ static void update(struct planner *p, struct service *s, struct node *n, struct 
 	c->broken_before = c->assigned && !in_flight && !is_alive(c);
 	c->replaces = target_at(s, c->assigned)->revision & PLAN_REVISION_BITS;
 	target_assign(s, c, next_of(s, c)->target);
-	c->acknowledged = c->to_current = c->to_completed = false;
+	c->acknowledged = c->to_current = c->to_completed = c->both = false;
 	c->reason = PLAN_PLACED;
 	struct load after = goal_hold(s, c);
 	load_subtract(&n->load, &before);
@@ -106,7 +89,7 @@ void admit_service(struct planner *p, struct service *s)
 	for (; turn < p->turn_order.len && any_of(s, affordable(s)) && any_may_pull(p, s); turn++) {
 		struct node *n = &p->nodes.items[p->turn_order.items[turn]];
 		struct cell *c = cell_at(p, n, s);
-		if (c->tally & TO_UPDATE && admissible(p, s, n, c))
+		if (c->tally & TO_UPDATE && admissible(p, s, c))
 			update(p, s, n, c);
 		else if (c->tally & TO_UPDATE && waiting_from == UINT32_MAX)
 			waiting_from = turn;

@@ -96,6 +96,12 @@ static void explain_connection(struct answer *a)
 
 /* --- room ------------------------------------------------------------------------------------ */
 
+/* An update of it leaves what runs: then all must have room, in whatever order they come. */
+static bool surges(const struct answer *a)
+{
+	return goal_surges(a->planner, a->service, a->node, a->cell);
+}
+
 /*
  * Does the service at that position take its room before this one is asked? All that is there does,
  * but of two that wait for an update the first in order.
@@ -106,7 +112,7 @@ static bool goes_before(const struct answer *a, size_t position)
 	const struct cell *c = cell_at(a->planner, a->node, s);
 	if (s == a->service || !takes_room(c))
 		return false;
-	return !a->cell->assigned || goal_at_rest(s, c) || position < a->position;
+	return !a->cell->assigned || goal_at_rest(s, c) || position < a->position || surges(a);
 }
 
 static uint64_t remains(uint64_t whole, uint64_t taken)
@@ -128,7 +134,7 @@ static void explain_resources(struct answer *a)
 	for (size_t i = 0; i < a->planner->sorted_services; i++)
 		if (goes_before(a, i))
 			add_hold(a, i, &taken);
-	if (goal_surges(a->planner, a->service, a->node, a->cell)) { /* both run for a while */
+	if (surges(a)) {
 		taken.cpu_units += goal_left_running(a->service, a->cell)->cpu_units;
 		taken.memory_mib += goal_left_running(a->service, a->cell)->memory_mib;
 	}

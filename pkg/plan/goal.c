@@ -73,6 +73,21 @@ static const struct variant *before_surge(const struct service *s, const struct 
 	return completed && goal_assigned(s, c) != completed ? completed : current;
 }
 
+/* What an update leaves running until the new one is ready. */
+const struct load *goal_left_running(const struct service *s, const struct cell *c)
+{
+	static const struct load nothing;
+	const struct variant *v = is_surging(c) ? before_surge(s, c) : goal_assigned(s, c);
+	return v ? &v->need : &nothing;
+}
+
+static struct load with_both(struct load load, const struct service *s, const struct cell *c)
+{
+	load.cpu_units += goal_left_running(s, c)->cpu_units;
+	load.memory_mib += goal_left_running(s, c)->memory_mib;
+	return load;
+}
+
 /*
  * It holds what it is assigned, and what the roll-out may bring. Where that comes in any case it
  * holds nothing else: two services may swap what they take.
@@ -95,24 +110,27 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-struct load goal_hold(const struct service *s, const struct cell *c)
+struct load goal_hold_now(const struct service *s, const struct cell *c)
 {
 	const struct variant *held[2];
-	if (s->uniform)
-		return s->need;
 	struct load load = { .tasks = 1 };
+	if (s->uniform) {
+		load = s->need;
+		return is_surging(c) ? with_both(load, s, c) : load;
+	}
 	for (uint32_t i = 0, count = goal_held(s, c, held); i < count; i++) {
 		const struct load *need = &held[i]->need;
 		load.cpu_units = larger(load.cpu_units, need->cpu_units);
 		load.memory_mib = larger(load.memory_mib, need->memory_mib);
 		load.document_bytes = larger(load.document_bytes, need->document_bytes);
 	}
-	const struct variant *before = is_surging(c) ? before_surge(s, c) : NULL;
-	if (before) {
-		load.cpu_units += before->need.cpu_units;
-		load.memory_mib += before->need.memory_mib;
-	}
-	return load;
+	return is_surging(c) ? with_both(load, s, c) : load;
+}
+
+struct load goal_hold(const struct service *s, const struct cell *c)
+{
+	struct load load = goal_hold_now(s, c);
+	return c->both && !is_surging(c) ? with_both(load, s, c) : load;
 }
 
 /* --- surge ------------------------------------------------------------------------------------ */
@@ -126,12 +144,4 @@ bool goal_surges(const struct planner *p, const struct service *s, const struct 
 		return false;
 	bool in_flight = tally_in_flight(p, s, n, c);
 	return in_flight ? s->surges || c->surge : s->surges && is_alive(c);
-}
-
-/* What an update leaves running until the new one is ready. */
-const struct load *goal_left_running(const struct service *s, const struct cell *c)
-{
-	static const struct load nothing;
-	const struct variant *v = is_surging(c) ? before_surge(s, c) : goal_assigned(s, c);
-	return v ? &v->need : &nothing;
 }

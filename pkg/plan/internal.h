@@ -83,6 +83,7 @@ struct cell {
 	uint32_t where : 1;		     /* a reach_where is true */
 	/* What it may become as far as its node goes, of what it could become at all. */
 	uint32_t to_current : 1, to_completed : 1;
+	uint32_t both : 1; /* and that by surge: it holds room for both */
 };
 #define PLAN_REVISION_BITS 0x3fffffffu /* revisions are at most 10^9 */
 _Static_assert(sizeof(struct cell) == 16, "a million cells are 16 MB");
@@ -129,7 +130,7 @@ struct service {
 	bool dynamic;
 	bool surges;	       /* starts the new one before it stops the old one */
 	bool all_pull;	       /* every variant does */
-	bool uniform;	       /* every task takes the same at any time: `need` */
+	bool uniform;	       /* all variants need the same: `need` */
 	bool was_uniform;      /* as of the last run, and then it was `taken` */
 	enum plan_reason halt; /* PLAN_SUSPENDED, _STALLED, _REMOVING; PLAN_PLACED: none */
 	intern_id cluster;
@@ -292,8 +293,9 @@ bool goal_at_rest(const struct service *s, const struct cell *c);
 uint32_t goal_target(const struct service *s, const struct cell *c); /* 0: nothing */
 bool goal_open_by_number(const struct service *s);
 /* What the cell holds of its node, what is there and what may come: the variants, and the most of
- * what they need. */
+ * what they need, as long as no other one begins to surge; and with that. */
 uint32_t goal_held(const struct service *s, const struct cell *c, const struct variant *held[2]);
+struct load goal_hold_now(const struct service *s, const struct cell *c);
 struct load goal_hold(const struct service *s, const struct cell *c);
 /* The variant that is assigned, current's where that is none of the two. NULL: there is none. */
 const struct variant *goal_assigned(const struct service *s, const struct cell *c);

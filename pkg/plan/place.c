@@ -34,28 +34,44 @@ void place_stop(struct planner *p, struct node *n, struct service *s, struct cel
 
 /* --- what it may become ----------------------------------------------------------------------- */
 
+/* What is there of those behind it that are to be updated too: they are decided after it. */
+static void add_undecided(const struct planner *p, const struct node *n, size_t position,
+			  struct load *taken)
+{
+	for (size_t i = position + 1; i < p->service_order.len; i++) {
+		const struct service *s = &p->services.items[p->service_order.items[i]];
+		const struct cell *c = cell_at(p, n, s);
+		if (!c->assigned || goal_at_rest(s, c))
+			continue;
+		struct load hold = goal_hold_now(s, c);
+		load_add(taken, &hold);
+	}
+}
+
 /* Of one that is assigned, and is not at rest: current, or back to completed. */
 static enum plan_reason aim_assigned(struct planner *p, struct node *n, struct service *s,
 				     struct cell *c, size_t position, const struct load *taken)
 {
-	enum plan_reason reason = PLAN_PLACED;
+	enum plan_reason reason = PLAN_PLACED, back = PLAN_PLACED;
+	uint32_t completed = is_reached(s, c) ? 0 : completed_target(s, c);
+	bool surges = goal_surges(p, s, n, c);
 	struct load besides = *taken;
-	if (goal_surges(p, s, n, c)) { /* both run for a while */
+	if (surges) {
+		add_undecided(p, n, position, &besides);
 		besides.cpu_units += goal_left_running(s, c)->cpu_units;
 		besides.memory_mib += goal_left_running(s, c)->memory_mib;
 	}
 	if (may_be_reached(s, c)) {
 		reason = place_may_start(p, n, s, c, current_of(s, c), position, &besides);
 		c->to_current = reason == PLAN_PLACED;
-		n->tight |= is_want_of_room(reason);
 	}
-	uint32_t completed = completed_target(s, c);
-	if (is_reached(s, c) || !completed || c->assigned == completed)
-		return reason;
-	enum plan_reason back = place_may_start(p, n, s, c, completed_of(s, c), position, &besides);
-	c->to_completed = back == PLAN_PLACED;
-	n->tight |= is_want_of_room(back);
-	return c->to_completed || reason == PLAN_PLACED ? back : reason;
+	if (completed && c->assigned != completed) {
+		back = place_may_start(p, n, s, c, completed_of(s, c), position, &besides);
+		c->to_completed = back == PLAN_PLACED;
+	}
+	n->tight |= is_want_of_room(reason) || is_want_of_room(back);
+	c->both = surges && (c->to_current || c->to_completed);
+	return reason == PLAN_PLACED || c->to_completed ? back : reason;
 }
 
 /* Of one that is not: completed at once, else current when the roll-out comes to it. */
@@ -107,7 +123,7 @@ static void decide_assigned(struct planner *p, struct node *n, struct service *s
 	enum plan_reason reason = place_may_stay(s, n, c);
 	bool keep = reason == PLAN_DRAINING && s->spec.keep_on_drain && others_there(p, n);
 	c->desired = reason == PLAN_PLACED;
-	c->to_current = c->to_completed = false;
+	c->to_current = c->to_completed = c->both = false;
 	if (!c->desired && !is_frozen(s) && n->open && !keep) {
 		if (!is_guarded(s, n, reason)) {
 			place_stop(p, n, s, c);
@@ -125,7 +141,7 @@ static void decide_assigned(struct planner *p, struct node *n, struct service *s
 static void decide_unassigned(struct planner *p, struct node *n, struct service *s, struct cell *c,
 			      size_t position, struct load *taken)
 {
-	c->to_current = c->to_completed = false;
+	c->to_current = c->to_completed = c->both = false;
 	enum plan_reason reason = aim_unassigned(p, n, s, c, position, taken);
 	const struct variant *v = c->to_completed ? completed_of(s, c) : current_of(s, c);
 	c->reason = (uint16_t)reason & 31;
@@ -211,7 +227,8 @@ static struct load besides(const struct planner *p, const struct node *n, const 
 void place_cell(struct planner *p, struct node *n, struct service *s)
 {
 	struct cell *c = cell_at(p, n, s);
-	if (n->tight || s->has_ports || p->dynamic_services || n->spec.state == NODE_DRAINING) {
+	if (n->tight || s->has_ports || s->surges || c->surge || c->both || p->dynamic_services ||
+	    n->spec.state == NODE_DRAINING) {
 		place_node(p, n);
 		return;
 	}

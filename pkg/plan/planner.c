@@ -239,7 +239,7 @@ static void service_derive(struct planner *p, struct service *s)
 		  : s->completed.count ? s->completed.variants->need
 				       : (struct load){ .tasks = 1 };
 	s->surges = spec->max_percent > 100;
-	s->uniform = !s->surges;
+	s->uniform = true;
 	s->all_pull = true;
 	release_sum(s, &s->current);
 	release_sum(s, &s->completed);
@@ -399,7 +399,8 @@ void planner_fact_set(struct planner *p, plan_service_id service, plan_node_id n
 	c->surge = c->assigned && fact->surge;
 	c->acknowledged = c->assigned && fact->acknowledged;
 	c->starting = c->assigned && !c->replaces && fact->starting &&
-		      (fact->seen == PLAN_SEEN_NONE || fact->seen == PLAN_SEEN_PENDING);
+		      (!fact->acknowledged || fact->seen == PLAN_SEEN_NONE ||
+		       fact->seen == PLAN_SEEN_PENDING);
 	c->seen = (uint16_t)fact->seen & 7;
 	c->still_running = fact->seen == PLAN_SEEN_FAILED && fact->still_running;
 	node_dirty(p, node, DIRTY_FIT);

@@ -185,7 +185,7 @@ static void reach(int node_count, int service_count, int min_healthy, int depth)
 		sim.nodes[n] =
 			(struct sim_node){ .reachable = true, .observed = true, .gone_ms = -1 };
 	sim_tell_all(&sim);
-	calm_down(&sim); /* all run the first revision */
+	calm_down(&sim, true); /* all run the first revision */
 	struct reached first = save(&sim);
 	add(&f, &first);
 	for (size_t at = 0, end = 1; depth > 0; at++) {
@@ -209,7 +209,7 @@ static void reach(int node_count, int service_count, int min_healthy, int depth)
 	for (size_t at = 0; at < f.worlds.len; at += REST_EVERY) {
 		sim.step = (int)at;
 		restore(&sim, &f.worlds.items[at]);
-		calm_down(&sim);
+		calm_down(&sim, true);
 		check_converged(&sim);
 	}
 	print_message("%zu worlds\n", f.worlds.len);
