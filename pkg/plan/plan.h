@@ -33,8 +33,8 @@
  *    target is tried there first; one whose node vanished keeps it for monitor_ms. One that is in
  *    flight but runs is taken down again only while fewer than the budget are down: after a restart
  *    of all agents nothing is ready yet, and all that was ever updated looks in flight. A node
- *    whose task was down before its update (failed, pending, or not there) uses no budget; unless
- * that is a start of the completed release that may yet come up (.starting): it is let come up.
+ *    whose task was down before its update (failed, pending, or not there) uses no budget. A start
+ *    of the completed release that may yet come up (.starting) is let come up first.
  *  - With max_percent above 100 updates are by surge: what ran before runs until the new one is
  *    ready, and nothing is taken down. At most max(1, floor(D * (max_percent - 100) / 100)) are in
  *    flight then. The node must have room for both. What was down before is replaced at once. An
@@ -225,7 +225,9 @@ struct plan_counts {
 	uint32_t desired; /* placed or staying nodes: ECS's computed desiredCount */
 	uint32_t running; /* observed RUNNING, any revision */
 	uint32_t pending;
-	uint32_t ready;	    /* of desired, not unreachable: healthy on what they should have now */
+	/* Of desired, not unreachable: healthy on what they should have now; those to which the
+	 * roll-out may yet come by number (see owed), on what they should have else. */
+	uint32_t ready;
 	uint32_t updated;   /* assigned the current release and acknowledged */
 	uint32_t in_flight; /* updates put and not yet done */
 	uint32_t failed;

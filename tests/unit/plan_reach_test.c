@@ -261,7 +261,7 @@ static void three_nodes_one_at_a_time(void **state UNUSED)
 
 static void three_nodes_two_at_a_time(void **state UNUSED)
 {
-	reach((struct size){ .nodes = 3, .services = 1, .min_healthy = 10, .depth = 5 });
+	reach((struct size){ .nodes = 3, .services = 1, .min_healthy = 10, .depth = 6 });
 }
 
 static void two_nodes_two_services(void **state UNUSED)

@@ -101,6 +101,13 @@ static void owed_is_what_may_come_now(void **state UNUSED)
 	assert_plan(w, "");
 	assert_int_equal(counts(w).owed, 3);
 	assert_true(cell(w, "web", "n02").waiting);
+	assert_int_equal(counts(w).ready, 2); /* as long as it may come to others first */
+	SERVICE(w, "web", .revision = 2, .completed = 1);
+	assert_plan(w, "");
+	assert_int_equal(counts(w).ready, 0); /* all should have another by now */
+	SERVICE(w, "web", .revision = 2, .reach = 1);
+	assert_plan(w, "");
+	assert_int_equal(counts(w).ready, 3); /* and so they should not */
 	world_free(w);
 }
 
@@ -360,6 +367,36 @@ static void a_surge_asks_room_for_both(void **state UNUSED)
 	world_free(w);
 }
 
+/* All that is there counts, in whatever order it is asked, and once. */
+static void a_surge_counts_what_waits_too(void **state UNUSED)
+{
+	struct world *w = world_new();
+	SERVICE(w, "web", .memory = 400);
+	SERVICE(w, "log", .memory = 300, .priority = -1);
+	NODE(w, "n1", .memory = 1000);
+	NODE(w, "n2", .memory = 1100);
+	plan(w);
+	all_ready(w);
+	SERVICE(w, "log", .memory = 300, .priority = -1, .revision = 2);
+	assert_plan(w, "update log n1 from 1"); /* and n2 waits */
+	SERVICE(w, "web", .memory = 400, .revision = 2, .max_percent = 200);
+	assert_plan(w, "update web n2 from 1 surge");
+	assert_int_equal(cell(w, "web", "n1").reason, PLAN_NO_MEMORY);
+	world_free(w);
+	w = world_new();
+	SERVICE(w, "web", .memory = 400);
+	SERVICE(w, "log", .memory = 300, .priority = -1);
+	NODE(w, "n1", .memory = 1000);
+	plan(w);
+	all_ready(w);
+	SERVICE(w, "web", .memory = 400, .revision = 2, .max_percent = 200);
+	SERVICE(w, "log", .memory = 300, .priority = -1, .revision = 2, .max_percent = 200);
+	assert_plan(w, "update log n1 from 1 surge");
+	assert_string_equal(explain(w, "web", "n1"),
+			    "RESOURCE:MEMORY: needs 400 MiB of memory, 0 MiB remain");
+	world_free(w);
+}
+
 /* --- overrides -------------------------------------------------------------------------------- */
 
 static void an_override_is_a_rollout_for_what_it_touches(void **state UNUSED)
@@ -498,8 +535,10 @@ static void the_guard_lets_so_many_go(void **state UNUSED)
 	assert_int_equal(counts(w).held, 2);
 	NODE(w, "n2", .state = NODE_DRAINING, .attributes = "env=prod"); /* that is said */
 	assert_plan(w, "stop web n2 NodeDraining, stop log n2 NodeDraining");
+	NODE(w, "n3", .cluster = "other", .state = NODE_DRAINING); /* and that */
+	assert_plan(w, "stop web n3 OtherCluster");
 	SERVICE(w, "web", .constraint = "attribute:env == dev", .stops = ZERO, .removing = true);
-	assert_plan(w, "stop web n3 OtherCluster, stop web n4 Removing");
+	assert_plan(w, "stop web n4 Removing");
 	world_free(w);
 }
 
@@ -521,6 +560,22 @@ static void what_is_held_ends_with_its_cause(void **state UNUSED)
 	assert_int_equal(planner_service(w->planner, sid(w, "web"))->stops_allowed, 3);
 	NODE(w, "n01");
 	assert_plan(w, "stop web n01 ConstraintNotMet");
+	world_free(w);
+}
+
+/* What is held elsewhere is of no variant that the node would get there. */
+static void what_is_held_is_of_the_first_variant(void **state UNUSED)
+{
+	struct world *w = world_new();
+	NODE(w, "n1");
+	SERVICE(w, "web", .when = "attribute:big == yes", .stops = ZERO);
+	assert_plan(w, "start web n1");
+	NODE(w, "n1", .cluster = "other");
+	assert_plan(w, "");
+	SERVICE(w, "web", .stops = ZERO);
+	assert_plan(w, "");
+	struct digest want = target_of("web", 1);
+	assert_memory_equal(&cell(w, "web", "n1").takes->target, &want, sizeof(want));
 	world_free(w);
 }
 
@@ -599,12 +654,14 @@ int main(void)
 		cmocka_unit_test(a_surge_is_not_forgotten),
 		cmocka_unit_test(a_broken_one_needs_no_surge),
 		cmocka_unit_test(a_surge_asks_room_for_both),
+		cmocka_unit_test(a_surge_counts_what_waits_too),
 		cmocka_unit_test(an_override_is_a_rollout_for_what_it_touches),
 		cmocka_unit_test(a_variant_takes_what_it_takes),
 		cmocka_unit_test(a_rollout_by_steps_holds_room_for_both),
 		cmocka_unit_test(a_variant_pulls_or_does_not),
 		cmocka_unit_test(the_guard_lets_so_many_go),
 		cmocka_unit_test(what_is_held_ends_with_its_cause),
+		cmocka_unit_test(what_is_held_is_of_the_first_variant),
 		cmocka_unit_test(what_the_guard_lets_go_leaves_room),
 		cmocka_unit_test(drain_keep_stays_until_the_others_are_gone),
 		cmocka_unit_test(drain_keep_looks_at_the_node_as_it_is),
