@@ -182,13 +182,18 @@ void place_node(struct planner *p, struct node *n)
 	size_t changes = p->changes;
 	struct load taken = { 0 };
 	bool ports = false;
+	unsigned passes = 1u << PASS_AT_REST | 1u << PASS_UNASSIGNED; /* that have any */
 	n->tight = false;
 	for (enum pass pass = 0; pass < PASS_COUNT; pass++) {
+		if (!(passes >> pass & 1))
+			continue;
 		for (size_t i = 0; i < count; i++) {
 			struct service *s = &p->services.items[order[i]];
 			struct cell *c = &n->cells[order[i]];
+			enum pass its = pass_of(s, n, c);
 			ports |= s->has_ports;
-			if (pass_of(s, n, c) != pass)
+			passes |= 1u << its;
+			if (its != pass)
 				continue;
 			if (c->assigned)
 				decide_assigned(p, n, s, c, i, &taken);

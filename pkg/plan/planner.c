@@ -345,10 +345,11 @@ plan_node_id planner_node_set(struct planner *p, const struct plan_node *spec)
 		id = node_add(p, spec->name);
 	struct node *n = &p->nodes.items[id];
 	struct arena old = n->memory;
+	intern_id zone = zone_of(p, spec);
 	arena_init(&n->memory);
 	n->spec = copy_node(&n->memory, spec);
 	arena_release(&old);
-	intern_id cluster = intern_add(p->intern, n->spec.cluster), zone = zone_of(p, &n->spec);
+	intern_id cluster = intern_add(p->intern, n->spec.cluster);
 	p->turns_valid &= n->cluster == cluster && n->zone == zone;
 	n->zone = zone;
 	tally_move_node(p, n, cluster);
