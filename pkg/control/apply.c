@@ -101,6 +101,7 @@ void apply_tell_planner(struct control *c, struct service_state *s)
 {
 	struct arena scratch;
 	arena_init(&scratch);
+	struct plan_variant all = { 0 };
 	struct plan_service p = {
 		.cluster = s->cluster,
 		.name = s->name,
@@ -109,6 +110,8 @@ void apply_tell_planner(struct control *c, struct service_state *s)
 		.constraint_count = s->constraint_count,
 		.min_healthy_percent = s->min_healthy_percent,
 		.monitor_ms = s->monitor_seconds * 1000,
+		.reach = UINT32_MAX,
+		.stops_allowed = UINT32_MAX,
 		.suspend = s->suspend || s->kept,
 		.stalled = !s->content,
 		.removing = s->removing,
@@ -120,16 +123,17 @@ void apply_tell_planner(struct control *c, struct service_state *s)
 		intern_id *ids = ARENA_ARRAY(&scratch, intern_id, names.len + 1);
 		for (uint32_t i = 0; i < names.len; i++)
 			ids[i] = intern_add(c->intern, names.items[i]);
-		p.capabilities = ids;
-		p.capability_count = names.len;
-		p.engine = task_definition_engine(td);
-		p.resources = task_definition_resources(td, &scratch);
-		p.document_bytes = td == s->content->definition ? s->content->document_bytes
-								: content_document_bytes(td);
-		p.max_parallel_pulls = images_pulled(s->content) ? s->planned_pulls : 0;
-		p.images_unresolved = images_unresolved(s->content);
-		p.target = s->content->target;
-		p.revision = s->content->revision;
+		all.capabilities = ids;
+		all.capability_count = names.len;
+		all.engine = task_definition_engine(td);
+		all.resources = task_definition_resources(td, &scratch);
+		all.document_bytes = td == s->content->definition ? s->content->document_bytes
+								  : content_document_bytes(td);
+		all.pulls = images_pulled(s->content);
+		all.images_unresolved = images_unresolved(s->content);
+		all.target = s->content->target;
+		p.max_parallel_pulls = s->planned_pulls;
+		p.current = (struct plan_release){ s->content->revision, &all, 1 };
 		p.task_group_family = intern_add(
 			c->intern, arena_printf(&scratch, "family:%s", s->content->family));
 	}

@@ -1,5 +1,6 @@
 #include "control/internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ void render_changes(struct control *c, const struct plan_result *plan, int64_t n
 					  s->name, n->name);
 		} else {
 			struct assignment *a = assignment_of(n, s);
+			assert(digest_equal(&change->target, &s->content->target));
 			*a = (struct assignment){ .service = s,
 						  .content = s->content,
 						  .assigned_unix_ms = now_unix_ms,

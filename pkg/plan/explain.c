@@ -9,7 +9,8 @@ struct answer {
 	const struct service *service;
 	const struct node *node;
 	const struct cell *cell;
-	size_t position; /* of the service in its order */
+	const struct variant *variant; /* about which is asked; NULL: there is none */
+	size_t position;	       /* of the service in its order */
 	struct arena *arena;
 	VEC(struct plan_why) list;
 };
@@ -72,13 +73,14 @@ static void explain_capability(struct answer *a, const char *name)
 
 static void explain_engine(struct answer *a)
 {
-	const struct plan_service *spec = &a->service->spec;
-	if (!(a->node->spec.engines >> spec->engine & 1))
-		say(a, PLAN_NO_ENGINE, "the node has no %s engine", engine_kind_name(spec->engine));
-	for (uint32_t i = 0; i < spec->capability_count; i++)
-		if (!place_offers(a->node, spec->capabilities[i]))
-			explain_capability(a,
-					   intern_str(a->planner->intern, spec->capabilities[i]));
+	if (!a->variant)
+		return;
+	const struct plan_variant *v = a->variant->spec;
+	if (!(a->node->spec.engines >> v->engine & 1))
+		say(a, PLAN_NO_ENGINE, "the node has no %s engine", engine_kind_name(v->engine));
+	for (uint32_t i = 0; i < v->capability_count; i++)
+		if (!place_offers(a->node, v->capabilities[i]))
+			explain_capability(a, intern_str(a->planner->intern, v->capabilities[i]));
 }
 
 static void explain_connection(struct answer *a)
@@ -94,6 +96,12 @@ static void explain_connection(struct answer *a)
 
 /* --- room ------------------------------------------------------------------------------------ */
 
+/* An update of it leaves what runs: then all must have room, in whatever order they come. */
+static bool surges(const struct answer *a)
+{
+	return goal_surges(a->planner, a->service, a->node, a->cell);
+}
+
 /*
  * Does the service at that position take its room before this one is asked? All that is there does,
  * but of two that wait for an update the first in order.
@@ -104,7 +112,7 @@ static bool goes_before(const struct answer *a, size_t position)
 	const struct cell *c = cell_at(a->planner, a->node, s);
 	if (s == a->service || !takes_room(c))
 		return false;
-	return !a->cell->assigned || c->assigned == s->target || position < a->position;
+	return !a->cell->assigned || goal_at_rest(s, c) || position < a->position || surges(a);
 }
 
 static uint64_t remains(uint64_t whole, uint64_t taken)
@@ -112,14 +120,24 @@ static uint64_t remains(uint64_t whole, uint64_t taken)
 	return whole > taken ? whole - taken : 0;
 }
 
+static void add_hold(const struct answer *a, size_t position, struct load *taken)
+{
+	const struct service *s = service_at(a->planner, a->planner->service_order.items[position]);
+	struct load hold = goal_hold(s, cell_at(a->planner, a->node, s));
+	load_add(taken, &hold);
+}
+
 static void explain_resources(struct answer *a)
 {
-	const struct load *need = &a->service->need;
+	const struct load *need = &a->variant->need;
 	struct load taken = { 0 };
 	for (size_t i = 0; i < a->planner->sorted_services; i++)
 		if (goes_before(a, i))
-			load_add(&taken,
-				 &service_at(a->planner, a->planner->service_order.items[i])->need);
+			add_hold(a, i, &taken);
+	if (surges(a)) {
+		taken.cpu_units += goal_left_running(a->service, a->cell)->cpu_units;
+		taken.memory_mib += goal_left_running(a->service, a->cell)->memory_mib;
+	}
 	uint64_t cpu = remains(a->node->spec.cpu_units, taken.cpu_units);
 	uint64_t memory = remains(a->node->spec.memory_mib, taken.memory_mib);
 	uint64_t bytes = remains(LIMIT_DOCUMENT_BYTES, taken.document_bytes);
@@ -148,27 +166,68 @@ static bool has_port(const struct task_resources *r, bool udp, uint16_t port)
 	return false;
 }
 
+static bool holds_port(const struct service *s, const struct cell *c, bool udp, uint16_t port)
+{
+	const struct variant *held[2];
+	bool any = false;
+	for (uint32_t i = 0, count = goal_held(s, c, held); i < count; i++)
+		any |= has_port(&held[i]->spec->resources, udp, port);
+	return any;
+}
+
 static void explain_port(struct answer *a, bool udp, uint16_t port)
 {
 	const char *protocol = udp ? "udp" : "tcp";
-	if (place_port_reserved(a->service->spec.engine, udp, port))
+	if (place_port_reserved(a->variant->spec->engine, udp, port))
 		say(a, PLAN_PORT_TAKEN, "port %u/%s is reserved on every node", port, protocol);
 	for (size_t i = 0; i < a->planner->sorted_services; i++) {
-		const struct plan_service *holder =
-			&service_at(a->planner, a->planner->service_order.items[i])->spec;
-		if (goes_before(a, i) && has_port(&holder->resources, udp, port))
+		const struct service *s =
+			service_at(a->planner, a->planner->service_order.items[i]);
+		if (goes_before(a, i) && holds_port(s, cell_at(a->planner, a->node, s), udp, port))
 			say(a, PLAN_PORT_TAKEN, "port %u/%s is held by service %s/%s", port,
-			    protocol, holder->cluster, holder->name);
+			    protocol, s->spec.cluster, s->spec.name);
 	}
 }
 
 static void explain_ports(struct answer *a)
 {
-	const struct task_resources *r = &a->service->spec.resources;
+	const struct task_resources *r = &a->variant->spec->resources;
 	for (uint32_t i = 0; i < r->tcp_count; i++)
 		explain_port(a, false, r->tcp_ports[i]);
 	for (uint32_t i = 0; i < r->udp_count; i++)
 		explain_port(a, true, r->udp_ports[i]);
+}
+
+/* --- the roll-out ----------------------------------------------------------------------------- */
+
+/* The variant that it should have, or might have at the next step. */
+static const struct variant *asked_variant(const struct service *s, const struct cell *c)
+{
+	const struct variant *current = current_of(s, c), *completed = completed_of(s, c);
+	if (!completed || (c->assigned ? may_be_reached(s, c) : is_reached(s, c)))
+		return current;
+	return completed;
+}
+
+static void explain_rollout(struct answer *a)
+{
+	const struct service *s = a->service;
+	const struct cell *c = a->cell;
+	uint32_t current = s->spec.current.revision;
+	if (c->reason == PLAN_HELD)
+		say(a, PLAN_HELD, "the mass-change guard keeps what runs here");
+	if (!c->desired || s->halt != PLAN_PLACED || c->assigned == current_target(s, c) ||
+	    goal_target(s, c) == current_target(s, c))
+		return;
+	if (!c->assigned)
+		say(a, PLAN_WAITS_FOR_STEP,
+		    "the roll-out of revision %u has not reached the node, and no revision was "
+		    "ever COMPLETED",
+		    current);
+	else
+		say(a, PLAN_WAITS_FOR_STEP,
+		    "the roll-out of revision %u has not reached the node: it keeps revision %u",
+		    current, target_at(s, goal_target(s, c))->revision);
 }
 
 /* --- the service itself ---------------------------------------------------------------------- */
@@ -178,7 +237,8 @@ static void explain_service(struct answer *a)
 	const struct plan_service *spec = &a->service->spec;
 	if (spec->suspend)
 		say(a, PLAN_SUSPENDED, "the service is suspended");
-	if (!spec->removing && !a->service->target)
+	if (!spec->removing && a->service->halt != PLAN_PLACED &&
+	    !current_target(a->service, a->cell))
 		say(a, PLAN_STALLED, "the service has nothing that could run");
 	if (spec->removing)
 		say(a, PLAN_REMOVING, "the service is gone from the manifests");
@@ -191,22 +251,27 @@ uint32_t planner_explain(const struct planner *p, plan_service_id service, plan_
 	a.node = node_at(p, node);
 	a.cell = cell_at(p, a.node, a.service);
 	*why = NULL;
-	if (a.cell->desired && a.cell->reason == PLAN_PLACED)
-		return 0;
+	a.variant = asked_variant(a.service, a.cell);
+	bool at_goal = a.cell->desired && a.cell->reason == PLAN_PLACED;
 	while (a.position < p->sorted_services && p->service_order.items[a.position] != service)
 		a.position++;
 	if (a.service->cluster != a.node->cluster) {
 		say(&a, PLAN_OTHER_CLUSTER, "the node is in cluster %s", a.node->spec.cluster);
 	} else if (!a.node->spec.registered) {
 		explain_state(&a); /* all else is not known yet */
+	} else if (at_goal) {
+		explain_rollout(&a);
 	} else {
 		explain_state(&a);
 		explain_constraints(&a);
 		explain_engine(&a);
 		explain_connection(&a);
 		explain_service(&a);
-		explain_resources(&a);
-		explain_ports(&a);
+		if (a.variant) {
+			explain_resources(&a);
+			explain_ports(&a);
+		}
+		explain_rollout(&a);
 	}
 	*why = ARENA_ARRAY(arena, struct plan_why, a.list.len);
 	if (a.list.len)

@@ -40,6 +40,16 @@ static void merge_nodes(struct planner *p)
 	p->ranks_valid = false;
 }
 
+static void rank_nodes(struct planner *p)
+{
+	p->ranks_valid = true;
+	p->turns_valid = false;
+	for (size_t i = 0; i < p->node_order.len; i++)
+		p->nodes.items[p->node_order.items[i]].rank = (uint32_t)i;
+	while (p->touched.len * 64 < p->node_order.len)
+		*vec_push(&p->touched) = 0;
+}
+
 void order_refresh(struct planner *p)
 {
 	if (!p->services_sorted)
@@ -48,15 +58,9 @@ void order_refresh(struct planner *p)
 	p->services_sorted = true;
 	p->sorted_services = p->service_order.len;
 	merge_nodes(p);
-	if (p->ranks_valid)
-		return;
-	p->ranks_valid = true;
-	for (size_t i = 0; i < p->node_order.len; i++)
-		p->nodes.items[p->node_order.items[i]].rank = (uint32_t)i;
-	for (size_t i = 0; i < p->service_order.len; i++)
-		p->services.items[p->service_order.items[i]].scan_from = 0;
-	while (p->touched.len * 64 < p->node_order.len)
-		*vec_push(&p->touched) = 0;
+	if (!p->ranks_valid)
+		rank_nodes(p);
+	turns_refresh(p);
 }
 
 static size_t remove_id(uint32_t *ids, size_t *len, uint32_t id)

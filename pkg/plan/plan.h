@@ -17,7 +17,15 @@
  *  - Dynamic subjects are about the assignments of services earlier in that order.
  *  - A node that is not known to be reachable or not registered, or whose observed document was
  *    never read, gets no changes at all.
- *  - Updates (a new target where another revision is assigned) use the budget: at most
+ *  - What a node should have, its goal: the current release where it has that already, or where
+ *    the roll-out has reached it (one of reach_where is true, or fewer than `reach` desired nodes
+ *    have it, counting those to which it comes in any case); else the completed release; where
+ *    there is none, what is assigned, and with nothing assigned it waits (PLAN_WAITS_FOR_STEP). A
+ *    node without a task starts with the completed release, and is updated when its turn comes.
+ *  - What a release is on a node is a matter of its variants: the first whose .when is true.
+ *  - Updates are let in by turns: the first node by name of each ecs.availability-zone (of the
+ *    cluster) in order of zone names, then the second of each, ...; no zone is a zone of its own.
+ *  - Updates (to the goal where something else is assigned) use the budget: at most
  *    max(1, D - ceil(D * minimumHealthyPercent / 100)) in flight at a time, D = placed nodes that
  *    are reachable and healthy on what is assigned to them, plus those in flight. In flight = an
  *    update put and not yet acknowledged and ready. A failed update keeps its slot (until a circuit
@@ -25,16 +33,28 @@
  *    target is tried there first; one whose node vanished keeps it for monitor_ms. One that is in
  *    flight but runs is taken down again only while fewer than the budget are down: after a restart
  *    of all agents nothing is ready yet, and all that was ever updated looks in flight. A node
- * whose task was down before its update (failed, pending, or not there) uses no budget.
+ *    whose task was down before its update (failed, pending, or not there) uses no budget. A start
+ *    of the completed release that may yet come up (.starting) is let come up first.
+ *  - With max_percent above 100 updates are by surge: what ran before runs until the new one is
+ *    ready, and nothing is taken down. At most max(1, floor(D * (max_percent - 100) / 100)) are in
+ *    flight then. The node must have room for both. What was down before is replaced at once. An
+ *    update of what is in flight by surge is by surge, whatever max_percent is by then.
  *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
  *  - A service that pulls images starts and updates only where its node may pull now: a node pulls
  *    from the assignment until the task runs or failed, or the node vanished; it takes one place of
  *    the cluster's max_parallel_pulls however many of its services pull. Until the digests of its
- *    images are known a service is assigned to one node at a time. Both by node name.
+ *    images are known a service is assigned to one node at a time. Both by turns.
+ *  - The mass-change guard: what may not stay for a constraint or its cluster stops only as long as
+ *    stops_allowed is above 0, by turns; the rest stays as it is (PLAN_HELD). DRAINING, INACTIVE
+ *    and removing are said of that node or service, and are not guarded.
+ *  - keep_on_drain: on a DRAINING node it goes when of all other services, but for those like it,
+ *    nothing is assigned or seen any more.
  *  - suspended services and those without content (stalled) change nothing; removing goes before
  *    both.
  *  - Host ports 22, 2375, 2376 and 51678 to 51680 (TCP) are given to no container, as in ECS. A
  *    native process may have them: it may well be the node's own sshd.
+ *  - Room: what is assigned holds what the roll-out will bring. While it is not known whether the
+ *    roll-out comes to a node, the task there holds the larger of what both releases take.
  *
  * In flight is read from the facts alone, so that a restart of the controller forgets no update.
  * The price: a task that breaks long after its update cannot be told from a failed update, and
@@ -54,14 +74,10 @@
 typedef uint32_t plan_service_id, plan_node_id;
 #define PLAN_NONE UINT32_MAX
 
-/* A declared service, resolved. Everything is copied but the compiled constraints, which are
- * borrowed until the service is set anew or removed. */
-struct plan_service {
-	const char *cluster, *name;
-	int32_t priority;
-	const struct expr *const
-		*constraints; /* of service and task definition: all must be true */
-	uint32_t constraint_count;
+/* What a release is on the nodes for which .when is true. */
+struct plan_variant {
+	const struct expr *when; /* borrowed as the constraints are; NULL: on all */
+	struct digest target;	 /* task_target_digest() */
 	enum engine_kind engine;
 	struct task_resources resources;
 	const intern_id *capabilities; /* what a node must offer */
@@ -69,17 +85,50 @@ struct plan_service {
 	/* What a task takes in its node's desired document: summed up to LIMIT_DOCUMENT_BYTES as a
 	 * resource is; what does not fit is PLAN_NODE_FULL. */
 	uint32_t document_bytes;
-	intern_id task_group_service, task_group_family; /* "service:NAME", "family:NAME" */
-	struct digest target; /* task_target_digest() of what the applied commit wants */
-	uint32_t revision;
-	uint32_t min_healthy_percent, monitor_ms;
-	/* So many nodes of the cluster pull images at a time, of all services together; 0: it pulls
-	 * none. */
-	uint32_t max_parallel_pulls;
+	bool pulls; /* it has images to pull: then max_parallel_pulls counts */
 	/* The digests of its images are not known: one node at a time, until one has told them. */
 	bool images_unresolved;
+};
+#define PLAN_VARIANTS_MAX 63 /* more than LIMIT_OVERRIDES and the one without */
+
+/* What a deployment brings. A node gets the first variant whose .when is true. */
+struct plan_release {
+	uint32_t revision;
+	const struct plan_variant *variants; /* the last one's .when is NULL */
+	uint32_t variant_count;		     /* 0: there is no such release */
+};
+
+/* A declared service, resolved. Everything is copied but the compiled expressions, which are
+ * borrowed until the service is set anew or removed. */
+struct plan_service {
+	const char *cluster, *name;
+	int32_t priority;
+	const struct expr *const
+		*constraints; /* of service and task definition: all must be true */
+	uint32_t constraint_count;
+	intern_id task_group_service, task_group_family; /* "service:NAME", "family:NAME" */
+	struct plan_release current;   /* what the service should have; none: as if stalled */
+	struct plan_release completed; /* none: there is none, or it is current */
+	/* How far the roll-out of current may go: until so many desired nodes have it (UINT32_MAX:
+	 * all; 0: it comes to no further node), and to all nodes for which one of these is true. */
+	uint32_t reach;
+	const struct expr *const *reach_where;
+	uint32_t reach_where_count;
+	uint32_t min_healthy_percent;
+	uint32_t max_percent; /* above 100: surge; 0 is as 100 */
+	uint32_t monitor_ms;
+	/* So many nodes of the cluster pull images at a time, of all services together; 0: any
+	 * number. Only variants that have some to pull ask. */
+	uint32_t max_parallel_pulls;
+	/* Mass-change guard: so many tasks may lose their node by a constraint or a change of its
+	 * cluster, now; UINT32_MAX: any number. The planner counts its own copy down; 0 from when
+	 * it is used up until the service is set anew. */
+	uint32_t stops_allowed;
+	bool keep_on_drain; /* `drain: keep` */
 	bool suspend;
-	bool stalled;  /* nothing to run can be resolved: keep what runs, start nothing */
+	/* Nothing to run can be resolved: keep what runs, start nothing. What is known of current
+	 * all the same (its resources) counts for what runs. */
+	bool stalled;
 	bool removing; /* gone from the manifests: stop its tasks everywhere */
 };
 
@@ -113,6 +162,12 @@ struct plan_fact {
 	uint32_t assigned_revision;
 	uint32_t replaces; /* of the desired document: revision replaced by an update, or 0 */
 	bool broken_before;
+	bool surge; /* of the desired document: what ran before runs until this is ready */
+	/* A start (replaces is 0) so recent that it may yet come up: told by the caller for as long
+	 * as it likes (monitor_ms is a good time). A roll-out does not come to it meanwhile, so
+	 * that a node that is new gets the completed release whole. Ignored once it ran or failed.
+	 */
+	bool starting;
 	bool acknowledged; /* seen >= the number with which it was assigned */
 	enum plan_seen seen;
 	bool still_running;    /* PLAN_SEEN_FAILED, but it runs: for plan_counts.running alone */
@@ -140,6 +195,9 @@ enum plan_reason {
 	PLAN_NO_MEMORY,
 	PLAN_PORT_TAKEN,
 	PLAN_NODE_FULL, /* LIMIT_TASKS_PER_NODE, or the desired document is full */
+	/* Nothing is assigned: the roll-out has not reached it, and nothing was ever completed. */
+	PLAN_WAITS_FOR_STEP,
+	PLAN_HELD, /* it may not stay, and the mass-change guard keeps what runs */
 	PLAN_REASON_COUNT
 };
 /* "Placed", "ConstraintNotMet", ... : stable words for status files; and ECS's RESOURCE:CPU etc. */
@@ -151,8 +209,11 @@ struct plan_change {
 	plan_service_id service;
 	plan_node_id node;
 	enum plan_reason reason; /* of a STOP */
-	bool broken_before;	 /* of an UPDATE */
+	struct digest target;	 /* of START and UPDATE: current's or completed's */
+	uint32_t revision;	 /* and its revision */
 	uint32_t replaces;	 /* of an UPDATE: the revision that was assigned */
+	bool broken_before;	 /* of an UPDATE */
+	bool surge;		 /* of an UPDATE: start the new one, then stop the old one */
 };
 struct plan_result {
 	struct plan_change *changes; /* by node name, then service order; in the caller's arena */
@@ -164,8 +225,10 @@ struct plan_counts {
 	uint32_t desired; /* placed or staying nodes: ECS's computed desiredCount */
 	uint32_t running; /* observed RUNNING, any revision */
 	uint32_t pending;
-	uint32_t ready;	    /* of desired, not unreachable: healthy on the present target */
-	uint32_t updated;   /* assigned the present target and acknowledged */
+	/* Of desired, not unreachable: healthy on what they should have now; those to which the
+	 * roll-out may yet come by number (see owed), on what they should have else. */
+	uint32_t ready;
+	uint32_t updated;   /* assigned the current release and acknowledged */
 	uint32_t in_flight; /* updates put and not yet done */
 	uint32_t failed;
 	uint32_t unreachable; /* of desired */
@@ -176,13 +239,31 @@ struct plan_counts {
 	uint32_t excluded;	   /* nodes of the cluster that are not desired */
 	uint32_t attribute_absent; /* excluded because an attribute is absent */
 	uint32_t budget;	   /* updates that may be in flight at a time */
+	/* The roll-out. Of desired, not unreachable: */
+	uint32_t current;	     /* assigned the current release */
+	uint32_t current_ready;	     /* and ready on it */
+	uint32_t current_failed;     /* and failed on it, not broken before */
+	uint32_t excused;	     /* and not ready, and not so before the update either */
+	uint32_t completed_assigned; /* assigned the completed release, where that is another */
+	/* Reachable ones that may have current now and have not: also the budget is in their way.
+	 */
+	uint32_t owed;
+	uint32_t waiting_for_step; /* of desired: PLAN_WAITS_FOR_STEP */
+	uint32_t held;		   /* not desired, and PLAN_HELD */
 };
 
 struct plan_cell {		 /* one (service, node), for reports */
 	enum plan_reason reason; /* PLAN_PLACED: desired here */
 	bool desired;		 /* counts in desired: placed, or assigned and may stay */
 	bool in_flight;
-	bool waiting; /* differs from the target, waits for the budget or for its turn to pull */
+	bool waiting; /* differs from its goal, waits for the budget or for its turn to pull */
+	/* What it should have now: current's, completed's, or what is assigned. None: nothing. */
+	struct digest goal;
+	uint32_t goal_revision;
+	/* What of current the node gets, or would get; and what it takes of the node now: the
+	 * variant that is assigned, as far as it is one of the two releases, else current's. NULL:
+	 * there is none. Valid as planner_service() is. */
+	const struct plan_variant *variant, *takes;
 	struct plan_fact fact;
 };
 

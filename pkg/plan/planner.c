@@ -9,7 +9,8 @@ struct planner *planner_new(struct intern *intern)
 	p->intern = intern;
 	p->service_ids = map_new();
 	p->node_ids = map_new();
-	p->services_sorted = p->ranks_valid = true;
+	p->services_sorted = p->ranks_valid = p->turns_valid = true;
+	p->zone_attribute = intern_add(intern, "ecs.availability-zone");
 	p->expires_at_ms = INT64_MAX;
 	return p;
 }
@@ -34,6 +35,7 @@ void planner_free(struct planner *p)
 	vec_release(&p->free_nodes);
 	vec_release(&p->service_order);
 	vec_release(&p->node_order);
+	vec_release(&p->turn_order);
 	vec_release(&p->dirty_nodes);
 	vec_release(&p->touched);
 	vec_release(&p->changed);
@@ -91,17 +93,39 @@ static intern_id *copy_sorted_ids(struct arena *arena, const intern_id *ids, uin
 	return sorted;
 }
 
+static struct plan_variant copy_variant(struct arena *arena, const struct plan_variant *from)
+{
+	struct plan_variant v = *from;
+	struct task_resources *r = &v.resources;
+	v.capabilities = copy_sorted_ids(arena, from->capabilities, from->capability_count);
+	r->tcp_ports = copy(arena, r->tcp_ports, sizeof(*r->tcp_ports), r->tcp_count);
+	r->udp_ports = copy(arena, r->udp_ports, sizeof(*r->udp_ports), r->udp_count);
+	return v;
+}
+
+static struct plan_release copy_release(struct arena *arena, const struct plan_release *from)
+{
+	struct plan_variant *variants =
+		copy(arena, from->variants, sizeof(*variants), from->variant_count);
+	assert(from->variant_count <= PLAN_VARIANTS_MAX);
+	for (uint32_t i = 0; i < from->variant_count; i++)
+		variants[i] = copy_variant(arena, &from->variants[i]);
+	return (struct plan_release){ .revision = from->revision,
+				      .variants = variants,
+				      .variant_count = from->variant_count };
+}
+
 static struct plan_service copy_service(struct arena *arena, const struct plan_service *spec)
 {
 	struct plan_service s = *spec;
-	struct task_resources *r = &s.resources;
 	s.cluster = arena_strdup(arena, spec->cluster);
 	s.name = arena_strdup(arena, spec->name);
 	s.constraints =
 		copy(arena, spec->constraints, sizeof(*s.constraints), spec->constraint_count);
-	s.capabilities = copy_sorted_ids(arena, spec->capabilities, spec->capability_count);
-	r->tcp_ports = copy(arena, r->tcp_ports, sizeof(*r->tcp_ports), r->tcp_count);
-	r->udp_ports = copy(arena, r->udp_ports, sizeof(*r->udp_ports), r->udp_count);
+	s.reach_where =
+		copy(arena, spec->reach_where, sizeof(*s.reach_where), spec->reach_where_count);
+	s.current = copy_release(arena, &spec->current);
+	s.completed = copy_release(arena, &spec->completed);
 	return s;
 }
 
@@ -157,25 +181,68 @@ static bool any_dynamic(const struct plan_service *spec)
 	return false;
 }
 
+static struct release release_derive(struct service *s, const struct plan_release *from)
+{
+	struct release r = { .count = from->variant_count };
+	r.variants = ARENA_ARRAY(&s->memory, struct variant, r.count);
+	for (uint32_t i = 0; i < r.count; i++) {
+		const struct plan_variant *v = &from->variants[i];
+		r.variants[i] = (struct variant){
+			.target = s->spec.stalled ? 0 : target_ref(s, &v->target, from->revision),
+			.need = { .cpu_units = v->resources.cpu_units,
+				  .memory_mib = v->resources.memory_mib,
+				  .document_bytes = v->document_bytes,
+				  .tasks = 1 },
+			.reserved_port = any_reserved(v->engine, &v->resources),
+			.pulls = s->spec.max_parallel_pulls && v->pulls,
+			.spec = v,
+		};
+	}
+	return r;
+}
+
+static void release_drop(struct service *s, const struct release *r)
+{
+	for (uint32_t i = 0; i < r->count; i++)
+		target_unref(s, r->variants[i].target);
+}
+
+static bool same_load(const struct load *a, const struct load *b)
+{
+	return a->cpu_units == b->cpu_units && a->memory_mib == b->memory_mib &&
+	       a->document_bytes == b->document_bytes;
+}
+
+/* What holds of all variants together. */
+static void release_sum(struct service *s, const struct release *r)
+{
+	for (uint32_t i = 0; i < r->count; i++) {
+		const struct variant *v = &r->variants[i];
+		s->all_pull &= v->pulls;
+		s->uniform &= same_load(&v->need, &s->need);
+		s->has_ports |= v->spec->resources.tcp_count + v->spec->resources.udp_count > 0;
+	}
+}
+
 /* What follows from what was declared. */
 static void service_derive(struct planner *p, struct service *s)
 {
 	const struct plan_service *spec = &s->spec;
-	const struct task_resources *r = &spec->resources;
 	s->cluster = intern_add(p->intern, spec->cluster);
-	uint32_t old = s->target;
-	s->target = spec->stalled ? 0 : target_ref(s, &spec->target, spec->revision);
-	target_unref(s, old);
-	s->halt = spec->removing   ? PLAN_REMOVING
-		  : spec->suspend  ? PLAN_SUSPENDED
-		  : s->target == 0 ? PLAN_STALLED
-				   : PLAN_PLACED;
-	s->need = (struct load){ .cpu_units = r->cpu_units,
-				 .memory_mib = r->memory_mib,
-				 .document_bytes = spec->document_bytes,
-				 .tasks = 1 };
-	s->has_ports |= r->tcp_count + r->udp_count > 0;
-	s->reserved_port = any_reserved(spec->engine, r);
+	s->current = release_derive(s, &spec->current);
+	s->completed = release_derive(s, &spec->completed);
+	s->halt = spec->removing				    ? PLAN_REMOVING
+		  : spec->suspend				    ? PLAN_SUSPENDED
+		  : s->current.count && s->current.variants->target ? PLAN_PLACED
+								    : PLAN_STALLED;
+	s->need = s->current.count     ? s->current.variants->need
+		  : s->completed.count ? s->completed.variants->need
+				       : (struct load){ .tasks = 1 };
+	s->surges = spec->max_percent > 100;
+	s->uniform = true;
+	s->all_pull = true;
+	release_sum(s, &s->current);
+	release_sum(s, &s->completed);
 	p->dynamic_services -= s->dynamic;
 	s->dynamic = any_dynamic(spec);
 	p->dynamic_services += s->dynamic;
@@ -190,10 +257,13 @@ plan_service_id planner_service_set(struct planner *p, const struct plan_service
 	if (s->spec.priority != spec->priority)
 		p->services_sorted = false;
 	struct arena old = s->memory;
+	const struct release current = s->current, completed = s->completed;
 	arena_init(&s->memory);
 	s->spec = copy_service(&s->memory, spec);
-	arena_release(&old); /* not before: what was told may point into it */
 	service_derive(p, s);
+	release_drop(s, &current);
+	release_drop(s, &completed);
+	arena_release(&old); /* not before: what was told may point into it */
 	p->dirty_services += !s->dirty;
 	s->dirty = true;
 	return id;
@@ -214,7 +284,7 @@ void planner_service_remove(struct planner *p, plan_service_id id)
 	for (size_t i = 0; i < p->node_order.len; i++) {
 		plan_node_id node = p->node_order.items[i];
 		struct cell *c = &p->nodes.items[node].cells[id];
-		if (takes_room(c))
+		if (takes_room(c) || c->seen != PLAN_SEEN_NONE)
 			node_dirty(p, node, DIRTY_FIT);
 		tally_drop(p, s, &p->nodes.items[node], c);
 		*c = (struct cell){ 0 };
@@ -260,6 +330,14 @@ static plan_node_id node_add(struct planner *p, const char *name)
 	return id;
 }
 
+static intern_id zone_of(const struct planner *p, const struct plan_node *spec)
+{
+	for (uint32_t i = 0; i < spec->attribute_count; i++)
+		if (spec->attributes[i].name == p->zone_attribute)
+			return spec->attributes[i].value;
+	return 0;
+}
+
 plan_node_id planner_node_set(struct planner *p, const struct plan_node *spec)
 {
 	plan_node_id id = planner_node_find(p, spec->name);
@@ -267,10 +345,14 @@ plan_node_id planner_node_set(struct planner *p, const struct plan_node *spec)
 		id = node_add(p, spec->name);
 	struct node *n = &p->nodes.items[id];
 	struct arena old = n->memory;
+	intern_id zone = zone_of(p, spec);
 	arena_init(&n->memory);
 	n->spec = copy_node(&n->memory, spec);
 	arena_release(&old);
-	tally_move_node(p, n, intern_add(p->intern, n->spec.cluster));
+	intern_id cluster = intern_add(p->intern, n->spec.cluster);
+	p->turns_valid &= n->cluster == cluster && n->zone == zone;
+	n->zone = zone;
+	tally_move_node(p, n, cluster);
 	n->open = spec->registered && spec->reachable && spec->observed_once;
 	n->lost = !spec->reachable && !spec->unknown;
 	n->facts = (struct expr_facts){
@@ -308,14 +390,18 @@ void planner_fact_set(struct planner *p, plan_service_id service, plan_node_id n
 {
 	struct service *s = service_at(p, service);
 	struct cell *c = cell_at(p, node_at(p, node), s);
-	uint32_t assigned = c->assigned, running = c->running;
+	uint16_t assigned = c->assigned, running = c->running;
 	c->assigned = target_ref(s, &fact->assigned, fact->assigned_revision);
 	c->running = target_ref(s, &fact->running, fact->running_revision);
 	target_unref(s, assigned);
 	target_unref(s, running);
 	c->replaces = c->assigned ? fact->replaces & PLAN_REVISION_BITS : 0;
 	c->broken_before = c->assigned && fact->broken_before;
+	c->surge = c->assigned && fact->surge;
 	c->acknowledged = c->assigned && fact->acknowledged;
+	c->starting = c->assigned && !c->replaces && fact->starting &&
+		      (!fact->acknowledged || fact->seen == PLAN_SEEN_NONE ||
+		       fact->seen == PLAN_SEEN_PENDING);
 	c->seen = (uint16_t)fact->seen & 7;
 	c->still_running = fact->seen == PLAN_SEEN_FAILED && fact->still_running;
 	node_dirty(p, node, DIRTY_FIT);

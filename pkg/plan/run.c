@@ -15,13 +15,25 @@ static void expire(struct planner *p)
 	}
 }
 
+/* Of a node of another cluster nothing is asked: it is not placed there. */
+static void ask(struct planner *p, struct service *s, struct node *n)
+{
+	struct cell *c = cell_at(p, n, s);
+	if (s->cluster == n->cluster) {
+		c->truth = place_truth(p, s, n);
+		goal_ask(p, s, n, c);
+	} else {
+		c->current = c->completed = c->where = 0;
+	}
+}
+
 /* Ask the constraints of the dirty services, or of all. */
 static void ask_constraints(struct planner *p, struct node *n, bool all)
 {
 	for (size_t i = 0; i < p->service_order.len; i++) {
 		struct service *s = &p->services.items[p->service_order.items[i]];
-		if ((all || s->dirty) && s->cluster == n->cluster)
-			cell_at(p, n, s)->truth = place_truth(p, s, n);
+		if (all || s->dirty)
+			ask(p, s, n);
 	}
 }
 
@@ -48,6 +60,15 @@ static void refresh_dirty_nodes(struct planner *p)
 	p->dirty_nodes.len = 0;
 }
 
+static bool any_ports(const struct release *r)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < r->count; i++)
+		count += r->variants[i].spec->resources.tcp_count +
+			 r->variants[i].spec->resources.udp_count;
+	return count > 0;
+}
+
 /* A service changed: all nodes; those that changed too were asked for all of their services. */
 static void refresh_services(struct planner *p)
 {
@@ -68,8 +89,7 @@ static void refresh_services(struct planner *p)
 		if (n->dirty) {
 			refresh_dirty_node(p, n);
 		} else if (only) {
-			if (only->cluster == n->cluster)
-				cell_at(p, n, only)->truth = place_truth(p, only, n);
+			ask(p, only, n);
 			place_cell(p, n, only);
 		} else {
 			ask_constraints(p, n, false);
@@ -81,7 +101,8 @@ static void refresh_services(struct planner *p)
 		struct service *s = &p->services.items[p->service_order.items[i]];
 		s->dirty = false;
 		s->taken = s->need;
-		s->has_ports = s->spec.resources.tcp_count + s->spec.resources.udp_count > 0;
+		s->was_uniform = s->uniform;
+		s->has_ports = any_ports(&s->current) || any_ports(&s->completed);
 	}
 	p->dirty_services = 0;
 }
@@ -101,9 +122,16 @@ static struct plan_change *emit_node(struct planner *p, plan_node_id id, struct 
 					     .node = id };
 		if (out->kind == PLAN_STOP)
 			out->reason = place_may_stay(&p->services.items[service], n, c);
+		if (out->kind != PLAN_STOP) {
+			const struct target *t =
+				target_at(&p->services.items[service], c->assigned);
+			out->target = t->digest;
+			out->revision = t->revision;
+		}
 		if (out->kind == PLAN_UPDATE) {
 			out->broken_before = c->broken_before;
 			out->replaces = c->replaces;
+			out->surge = c->surge;
 		}
 		out++;
 		c->change = 0;
@@ -146,12 +174,15 @@ static void emit(struct planner *p, struct arena *arena, struct plan_result *res
 static void admit(struct planner *p)
 {
 	size_t changes;
+	for (size_t i = 0; i < p->service_order.len; i++)
+		guard_service(p, &p->services.items[p->service_order.items[i]]);
+	refresh_dirty_nodes(p);
 	do {
 		changes = p->changes;
 		for (size_t i = 0; i < p->service_order.len; i++)
 			admit_service(p, &p->services.items[p->service_order.items[i]]);
 		refresh_dirty_nodes(p);
-	} while (p->clusters.len && p->changes != changes);
+	} while (p->changes != changes);
 }
 
 void planner_run(struct planner *p, int64_t now_ms, struct arena *arena, struct plan_result *result)

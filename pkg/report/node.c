@@ -105,8 +105,8 @@ static void put_assignments(json_t *doc, const struct control *c, const struct n
 		const struct service_state *s =
 			map_get(c->services, service_key(scratch, service->cluster, service->name));
 		bool assigned = !digest_is_none(&cell.fact.assigned);
-		if (assigned)
-			taken[taken_count++] = service->resources;
+		if (assigned && cell.takes)
+			taken[taken_count++] = cell.takes->resources;
 		if (assigned || cell.fact.seen != PLAN_SEEN_NONE)
 			json_array_append_new(list,
 					      assignment_json(service, &cell.fact,

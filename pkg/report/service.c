@@ -173,25 +173,27 @@ static bool prune_disabled(const struct daemon_service *spec)
 /* What the planner was told, whole: explain and plan tell it again from here. */
 static json_t *placement_json(const struct control *c, const struct service_state *s)
 {
+	static const struct plan_variant none;
 	const struct plan_service *p = planner_service(c->planner, s->id);
+	const struct plan_variant *v = p->current.variant_count ? p->current.variants : &none;
 	json_t *out = json_object(), *constraints = json_array(), *capabilities = json_array();
-	put_text(out, "engine", engine_kind_name(p->engine));
+	put_text(out, "engine", engine_kind_name(v->engine));
 	put_text(out, "family", s->content ? s->content->family : NULL);
-	put_int(out, "revision", p->revision);
-	put_digest(out, "target", &p->target);
+	put_int(out, "revision", p->current.revision);
+	put_digest(out, "target", &v->target);
 	put_int(out, "priority", p->priority);
 	for (uint32_t i = 0; i < s->constraint_count; i++)
 		json_array_append_new(constraints, text_value(expr_text(s->constraints[i])));
 	put(out, "constraints", constraints);
-	for (uint32_t i = 0; i < p->capability_count; i++)
+	for (uint32_t i = 0; i < v->capability_count; i++)
 		json_array_append_new(capabilities,
-				      text_value(intern_str(c->intern, p->capabilities[i])));
+				      text_value(intern_str(c->intern, v->capabilities[i])));
 	put(out, "capabilities", capabilities);
-	put_int(out, "cpu", p->resources.cpu_units);
-	put_int(out, "memory", p->resources.memory_mib);
-	put(out, "ports", ports_json(p->resources.tcp_ports, p->resources.tcp_count));
-	put(out, "portsUdp", ports_json(p->resources.udp_ports, p->resources.udp_count));
-	put_int(out, "documentBytes", p->document_bytes);
+	put_int(out, "cpu", v->resources.cpu_units);
+	put_int(out, "memory", v->resources.memory_mib);
+	put(out, "ports", ports_json(v->resources.tcp_ports, v->resources.tcp_count));
+	put(out, "portsUdp", ports_json(v->resources.udp_ports, v->resources.udp_count));
+	put_int(out, "documentBytes", v->document_bytes);
 	put_int(out, "minimumHealthyPercent", p->min_healthy_percent);
 	put_int(out, "monitorSeconds", p->monitor_ms / 1000);
 	put_bool(out, "suspend", p->suspend);
@@ -204,8 +206,7 @@ static json_t *placement_json(const struct control *c, const struct service_stat
 /* --- what is not converged ------------------------------------------------------------------- */
 
 /* Why a desired or running cell is not where it should be; NULL: it is. */
-static const char *lag_of(const struct plan_service *service, const struct plan_node *node,
-			  const struct plan_cell *cell)
+static const char *lag_of(const struct plan_node *node, const struct plan_cell *cell)
 {
 	const struct plan_fact *f = &cell->fact;
 	if (!cell->desired)
@@ -222,9 +223,9 @@ static const char *lag_of(const struct plan_service *service, const struct plan_
 	if (!f->acknowledged)
 		return "NotAcknowledged";
 	/* Suspended, say, or without the room that the new revision needs. */
-	if (!digest_equal(&f->running, &service->target) && cell->reason != PLAN_PLACED)
+	if (!digest_equal(&f->running, &cell->goal) && cell->reason != PLAN_PLACED)
 		return plan_reason_name(cell->reason);
-	if (!digest_equal(&f->running, &service->target))
+	if (!digest_equal(&f->running, &cell->goal))
 		return f->seen == PLAN_SEEN_NONE ? "NotStarted" : "Updating";
 	return f->seen == PLAN_SEEN_READY ? NULL : "NotReady";
 }
@@ -258,11 +259,10 @@ static void put_not_converged(json_t *doc, const struct control *c, const struct
 	json_t *list = json_array();
 	plan_node_id *ids;
 	uint32_t count = planner_nodes(c->planner, scratch, &ids), found = 0;
-	const struct plan_service *service = planner_service(c->planner, s->id);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct plan_node *node = planner_node(c->planner, ids[i]);
 		struct plan_cell cell = planner_cell(c->planner, s->id, ids[i]);
-		const char *reason = lag_of(service, node, &cell);
+		const char *reason = lag_of(node, &cell);
 		if (reason && found++ < REPORT_NOT_CONVERGED_MAX)
 			json_array_append_new(list, lagging_json(c, s, node, &cell, reason));
 	}

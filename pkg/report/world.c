@@ -131,6 +131,9 @@ static void world_service_tell(struct world *w, struct world_service *s)
 	s->plan.name = s->name;
 	s->plan.constraints = s->constraints;
 	s->plan.constraint_count = s->constraint_count;
+	s->plan.current.variants = &s->variant;
+	s->plan.current.variant_count = 1;
+	s->plan.reach = s->plan.stops_allowed = UINT32_MAX;
 	s->plan.task_group_service =
 		intern_add(w->intern, arena_printf(&w->arena, "service:%s", s->name));
 	if (s->family)
@@ -194,8 +197,8 @@ static enum world_action action_of(const struct world_service *s)
 	if (s->plan.removing)
 		return WORLD_REMOVE;
 	struct digest old = get_digest(json_object_get(s->doc, "placement"), "target");
-	return s->plan.stalled || digest_equal(&old, &s->plan.target) ? WORLD_NOTHING
-								      : WORLD_UPDATE;
+	return s->plan.stalled || digest_equal(&old, &s->variant.target) ? WORLD_NOTHING
+									 : WORLD_UPDATE;
 }
 
 /* Names of the nodes with a change of that kind; updates also those that wait for the budget. */
@@ -240,7 +243,7 @@ uint32_t world_changes(const struct world *w, struct arena *arena, const struct 
 					    .service = s->name,
 					    .family = s->family,
 					    .action = action_of(s),
-					    .revision = s->plan.revision,
+					    .revision = s->plan.current.revision,
 					    .new_revision = s->new_revision,
 					    .budget = counts.budget,
 					    .attribute_absent = counts.attribute_absent,

@@ -11,6 +11,7 @@ struct world_service {
 	const struct expr **constraints;      /* owned */
 	uint32_t constraint_count;
 	struct plan_service plan;
+	struct plan_variant variant; /* the one of plan.current */
 	plan_service_id id;
 	const char *family;
 	bool new_revision;

@@ -60,18 +60,20 @@ static bool more(const struct samples *s, double since_ms, double time_ms)
 	return s->count < SAMPLES_MIN || (s->count < SAMPLES_MAX && now_ms() - since_ms < time_ms);
 }
 
-static void print(const char *what, uint32_t nodes, struct samples *s, double floor_ms,
-		  double limit_ms)
+/* The median. */
+static double print(const char *what, uint32_t nodes, struct samples *s, double floor_ms,
+		    double limit_ms)
 {
 	char limit[32] = "";
 	qsort(s->ms, s->count, sizeof(*s->ms), by_value);
 	double median = s->ms[s->count / 2], p99 = s->ms[(s->count * 99 + 99) / 100 - 1];
 	if (limit_ms > 0)
-		snprintf(limit, sizeof(limit), "%3.0f ms: %s", limit_ms,
+		snprintf(limit, sizeof(limit), "%3.*f ms: %s", limit_ms < 1 ? 4 : 0, limit_ms,
 			 median <= limit_ms ? "met" : "MISSED");
 	printf("%-25s %6u %10.4f %10.4f %8.1f  %s\n", what, nodes, median, p99, median / floor_ms,
 	       limit);
 	s->count = 0;
+	return median;
 }
 
 /* --- the fleet ------------------------------------------------------------------------------- */
@@ -79,8 +81,9 @@ static void print(const char *what, uint32_t nodes, struct samples *s, double fl
 struct fleet {
 	struct intern *intern;
 	struct planner *planner;
-	struct expr *exprs[SERVICES];
+	struct expr *exprs[SERVICES], *canary;
 	uint32_t nodes;
+	bool rollout; /* services are told to be in one */
 };
 
 static const char *const expressions[] = {
@@ -143,25 +146,31 @@ static plan_service_id tell_service(struct fleet *f, uint32_t i, uint32_t revisi
 {
 	char name[16];
 	snprintf(name, sizeof(name), "svc-%03u", i);
-	struct digest target = digest_of(&revision, sizeof(revision));
+	uint32_t before = revision - 1;
 	intern_id capabilities[] = { intern_add(f->intern, CAPABILITY_MEMORY_LIMIT),
 				     intern_add(f->intern, CAPABILITY_USER) };
-	const struct expr *constraint = f->exprs[i];
+	struct plan_variant all = { .target = digest_of(&revision, sizeof(revision)),
+				    .engine = ENGINE_PROCESS,
+				    .resources = { .cpu_units = 32, .memory_mib = 64 },
+				    .capabilities = capabilities,
+				    .capability_count = 2,
+				    .document_bytes = 2000 },
+			    old = all;
+	old.target = digest_of(&before, sizeof(before));
+	const struct expr *constraint = f->exprs[i], *canary = f->canary;
 	return planner_service_set(
-		f->planner,
-		&(struct plan_service){ .cluster = "default",
-					.name = name,
-					.constraints = &constraint,
-					.constraint_count = 1,
-					.engine = ENGINE_PROCESS,
-					.resources = { .cpu_units = 32, .memory_mib = 64 },
-					.capabilities = capabilities,
-					.capability_count = 2,
-					.document_bytes = 2000,
-					.target = target,
-					.revision = revision,
-					.min_healthy_percent = 90,
-					.monitor_ms = 60000 });
+		f->planner, &(struct plan_service){ .cluster = "default",
+						    .name = name,
+						    .constraints = &constraint,
+						    .constraint_count = 1,
+						    .current = { revision, &all, 1 },
+						    .completed = { before, &old, f->rollout },
+						    .reach = f->rollout ? f->nodes / 2 : UINT32_MAX,
+						    .reach_where = &canary,
+						    .reach_where_count = f->rollout,
+						    .stops_allowed = UINT32_MAX,
+						    .min_healthy_percent = 90,
+						    .monitor_ms = 60000 });
 }
 
 static void fleet_tell(struct fleet *f)
@@ -176,6 +185,7 @@ static void fleet_tell(struct fleet *f)
 static void fleet_init(struct fleet *f, uint32_t nodes)
 {
 	*f = (struct fleet){ .intern = intern_new(), .nodes = nodes };
+	f->canary = expr_compile("attribute:rack == r7", f->intern, NULL);
 	for (size_t i = 0; i < SERVICES; i++)
 		f->exprs[i] =
 			expr_compile(expressions[i % ARRAY_LEN(expressions)], f->intern, NULL);
@@ -186,6 +196,7 @@ static void fleet_release(struct fleet *f)
 	planner_free(f->planner);
 	for (size_t i = 0; i < SERVICES; i++)
 		expr_free(f->exprs[i]);
+	expr_free(f->canary);
 	intern_free(f->intern);
 }
 
@@ -315,6 +326,81 @@ static void service_comes(struct fleet *f, double floor_ms, bool limits)
 	print("one service added", f->nodes, &s, floor_ms, limits ? 10 : 0);
 }
 
+/* All that runs is told to a planner that knows nothing: revision 1 is ready everywhere. */
+static void tell_running(struct fleet *f, uint32_t revision)
+{
+	uint32_t one = 1;
+	struct digest target = digest_of(&one, sizeof(one));
+	struct plan_fact fact = { .assigned = target,
+				  .assigned_revision = 1,
+				  .acknowledged = true,
+				  .seen = PLAN_SEEN_READY,
+				  .running = target,
+				  .running_revision = 1 };
+	planner_free(f->planner);
+	f->planner = planner_new(f->intern);
+	for (uint32_t i = 0; i < f->nodes; i++)
+		tell_node(f, i, "prod");
+	run(f); /* they are in their order */
+	for (uint32_t i = 0; i < SERVICES; i++)
+		tell_service(f, i, revision);
+	for (uint32_t n = 0; n < f->nodes; n++)
+		for (uint32_t i = 0; i < SERVICES; i++)
+			planner_fact_set(f->planner, i, n, &fact);
+}
+
+/* One node says of all its tasks what it said before. */
+static void node_reports(struct fleet *f, uint32_t i)
+{
+	plan_node_id node = i % f->nodes;
+	for (plan_service_id s = 0; s < SERVICES; s++) {
+		struct plan_fact fact = planner_cell(f->planner, s, node).fact;
+		planner_fact_set(f->planner, s, node, &fact);
+	}
+}
+
+/* All 100 services are in a roll-out, by number and by expression, with as many updates in flight
+ * as the budget allows: at most twice what it takes without. */
+static void rollouts(struct fleet *f, double floor_ms, bool limits)
+{
+	static struct samples whole, report, idle;
+	static const char *const names[][3] = {
+		{ "all runs, told anew", "  one node reports", "  nothing changed" },
+		{ "100 roll-outs, told anew", "  one node reports", "  nothing changed" },
+	};
+	double without[3] = { 0 };
+	for (int rollout = 0; rollout < 2; rollout++) {
+		f->rollout = rollout;
+		double since = now_ms();
+		while (more(&whole, since, TIME_MS)) {
+			tell_running(f, rollout ? 2 : 1);
+			double start = now_ms();
+			size_t changes = run(f);
+			whole.ms[whole.count++] = now_ms() - start;
+			uint32_t budget = f->nodes / 10 > 1 ? f->nodes / 10 : 1;
+			want(changes, rollout ? (size_t)budget * SERVICES : 0);
+		}
+		since = now_ms();
+		for (uint32_t i = 0; more(&report, since, TIME_MS); i++) {
+			node_reports(f, i);
+			double start = now_ms();
+			want(run(f), 0);
+			report.ms[report.count++] = now_ms() - start;
+		}
+		since = now_ms();
+		while (more(&idle, since, TIME_MS)) {
+			double start = now_ms();
+			want(run(f), 0);
+			idle.ms[idle.count++] = now_ms() - start;
+		}
+		struct samples *samples[] = { &whole, &report, &idle };
+		for (int i = 0; i < 3; i++)
+			without[i] = print(names[rollout][i], f->nodes, samples[i], floor_ms,
+					   limits ? 2 * without[i] : 0);
+	}
+	f->rollout = false;
+}
+
 /* What the planner holds, and the most that the process ever had: the changes are in it too. */
 static void print_memory(uint32_t nodes, long before_kib, bool limits)
 {
@@ -343,6 +429,7 @@ int main(void)
 		all_ready(&f, id);
 		service_changes(&f, floor_ms, limits);
 		service_comes(&f, floor_ms, limits);
+		rollouts(&f, floor_ms, limits);
 		fleet_release(&f);
 	}
 	return EXIT_DONE;

@@ -68,7 +68,8 @@ static bool facts_equal(const struct plan_fact *a, const struct plan_fact *b)
 	return digest_equal(&a->assigned, &b->assigned) && digest_equal(&a->running, &b->running) &&
 	       a->assigned_revision == b->assigned_revision &&
 	       a->running_revision == b->running_revision && a->replaces == b->replaces &&
-	       a->broken_before == b->broken_before && a->acknowledged == b->acknowledged &&
+	       a->broken_before == b->broken_before && a->surge == b->surge &&
+	       a->starting == b->starting && a->acknowledged == b->acknowledged &&
 	       a->seen == b->seen;
 }
 
@@ -163,6 +164,30 @@ static void change_service(struct sim *sim, int s, uint32_t what, uint32_t x)
 	sim_tell_service(sim, s);
 }
 
+static void change_rollout(struct sim *sim, int s, uint32_t what, uint32_t x)
+{
+	static const int reach[] = { ZERO, 1, 2, 0 }, max_percent[] = { 0, 150, 200 },
+			 stops[] = { 0, ZERO, 1, 2 };
+	struct svc *service = &sim->services[s];
+	switch (what) {
+	case 0:
+		service->completed = (int)(x % 4);
+		service->completed_when = service->when && x % 8 < 4;
+		break;
+	case 1:
+	case 2: service->reach = reach[x % 4]; break;
+	case 3: service->where = x % 2 ? "attribute:env == prod" : NULL; break;
+	case 4: service->max_percent = max_percent[x % 3]; break;
+	case 5: service->stops = stops[x % 4]; break;
+	case 6: service->keep = x % 2; break;
+	case 7:
+		service->when = x % 2 ? "attribute:env == prod" : NULL;
+		service->completed_when &= service->when != NULL;
+		break;
+	}
+	sim_tell_service(sim, s);
+}
+
 static void change_node(struct sim *sim, int n, uint32_t what, uint32_t x)
 {
 	static const enum node_state states[] = { NODE_ACTIVE, NODE_ACTIVE, NODE_DRAINING,
@@ -181,7 +206,7 @@ static void change_node(struct sim *sim, int n, uint32_t what, uint32_t x)
 /* Draws the same numbers whatever the state is, so that two runs of a seed can be compared. */
 static void happen(struct sim *sim)
 {
-	uint32_t what = draw(sim, 24), x = draw(sim, 1000);
+	uint32_t what = draw(sim, 32), x = draw(sim, 1000);
 	int s = (int)draw(sim, (uint32_t)sim->service_count),
 	    n = (int)draw(sim, (uint32_t)sim->node_count);
 	if (what < 10)
@@ -196,6 +221,10 @@ static void happen(struct sim *sim)
 		sim_tell_fact(sim, s, n); /* once more */
 	else if (what < 21)
 		sim->world->now_ms += x * 60;
+	else if (what == 21) /* it had the time to come up */
+		sim->cells[s][n].starting = false, sim_tell_fact(sim, s, n);
+	else if (what >= 24)
+		change_rollout(sim, s, what - 24, x);
 }
 
 static void work(struct sim *sim)
@@ -246,7 +275,10 @@ static void every_step_is_safe_and_all_comes_to_rest(void **state UNUSED)
 			sim.services[s].unresolved = seed % 2;
 		}
 		live(&sim, true);
-		calm_down(&sim);
+		calm_down(&sim, false);
+		if (!sim.tight && !sim.dynamic)
+			check_paused(&sim);
+		calm_down(&sim, true);
 		check_converged(&sim);
 		sim_release(&sim);
 	}

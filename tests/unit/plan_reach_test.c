@@ -12,7 +12,7 @@
 struct reached {
 	struct sim_node nodes[SIM_NODES];
 	struct sim_cell cells[SIM_SERVICES][SIM_NODES];
-	int revisions[SIM_SERVICES];
+	int revisions[SIM_SERVICES], reach[SIM_SERVICES];
 };
 struct frontier {
 	VEC(struct reached) worlds;
@@ -100,25 +100,38 @@ static struct reached save(struct sim *sim)
 	memset(&r, 0, sizeof(r));
 	memcpy(r.nodes, sim->nodes, sizeof(r.nodes));
 	memcpy(r.cells, sim->cells, sizeof(r.cells));
-	for (int s = 0; s < sim->service_count; s++)
+	for (int s = 0; s < sim->service_count; s++) {
 		r.revisions[s] = sim->services[s].revision;
+		r.reach[s] = sim->services[s].reach;
+	}
 	return r;
 }
 
+/* The planner is told what differs from the world that it knows. */
 static void restore(struct sim *sim, const struct reached *r)
 {
 	arena_reset(&sim->world->arena);
 	buf_reset(&sim->trace);
-	memcpy(sim->nodes, r->nodes, sizeof(r->nodes));
-	memcpy(sim->cells, r->cells, sizeof(r->cells));
 	for (int s = 0; s < sim->service_count; s++) {
-		sim->services[s].revision = r->revisions[s];
-		sim_tell_service(sim, s);
+		struct svc *service = &sim->services[s];
+		bool same_service =
+			service->revision == r->revisions[s] && service->reach == r->reach[s];
+		service->revision = r->revisions[s];
+		service->reach = r->reach[s];
+		if (!same_service)
+			sim_tell_service(sim, s);
 	}
 	for (int n = 0; n < sim->node_count; n++) {
-		sim_tell_node(sim, n);
-		for (int s = 0; s < sim->service_count; s++)
+		const struct sim_node *old = &sim->nodes[n], *now = &r->nodes[n];
+		bool same_node = old->reachable == now->reachable && old->state == now->state &&
+				 old->observed == now->observed;
+		sim->nodes[n] = *now;
+		if (!same_node)
+			sim_tell_node(sim, n);
+		for (int s = 0; s < sim->service_count; s++) {
+			sim->cells[s][n] = r->cells[s][n];
 			sim_tell_fact(sim, s, n);
+		}
 	}
 }
 
@@ -129,6 +142,15 @@ static bool event_revision(struct sim *sim, int s, int revision)
 	if (sim->services[s].revision == revision)
 		return false;
 	sim->services[s].revision = revision;
+	sim_tell_service(sim, s);
+	return true;
+}
+
+static bool event_reach(struct sim *sim, int s, int reach)
+{
+	if (sim->services[s].reach == reach)
+		return false;
+	sim->services[s].reach = reach;
 	sim_tell_service(sim, s);
 	return true;
 }
@@ -156,36 +178,48 @@ static bool event_node(struct sim *sim, int n, int what)
 }
 #define NODE_EVENTS 5
 
+/* A good one, a bad one, with steps another good one; and how far it goes. */
+static const int revisions[] = { 1, BAD_REVISION, 2 }, reaches[] = { ZERO, 1, 0 };
+
 /* The event of that number; false when it changes nothing, or there is none. */
-static bool event(struct sim *sim, int number, bool *none)
+static bool event(struct sim *sim, int number, bool steps, bool *none)
 {
-	static const int revisions[] = { 1, BAD_REVISION };
-	int services = sim->service_count * (int)ARRAY_LEN(revisions);
-	*none = number >= services + sim->node_count * NODE_EVENTS;
-	if (*none)
-		return false;
-	if (number < services)
-		return event_revision(sim, number / 2, revisions[number % 2]);
-	return event_node(sim, (number - services) / NODE_EVENTS,
-			  (number - services) % NODE_EVENTS);
+	int s = number % sim->service_count, of_service = number / sim->service_count;
+	int services = steps ? 6 : 2;
+	*none = false;
+	if (of_service < services)
+		return of_service < 2	? event_revision(sim, s, revisions[of_service])
+		       : of_service < 3 ? event_revision(sim, s, revisions[2])
+					: event_reach(sim, s, reaches[of_service - 3]);
+	number -= services * sim->service_count;
+	*none = number >= sim->node_count * NODE_EVENTS;
+	return !*none && event_node(sim, number / NODE_EVENTS, number % NODE_EVENTS);
 }
 
-static void reach(int node_count, int service_count, int min_healthy, int depth)
+struct size {
+	int nodes, services, min_healthy, max_percent, depth;
+	bool steps; /* in a roll-out by steps, with revision 1 completed */
+};
+
+static void reach(struct size size)
 {
 	struct sim sim;
 	struct frontier f = { .mask = 1023, .slots = xcalloc(1024, sizeof(uint32_t)) };
+	int node_count = size.nodes, service_count = size.services, depth = size.depth;
 	sim_init(&sim, 1);
 	sim.node_count = node_count;
 	sim.service_count = service_count;
 	for (int s = 0; s < service_count; s++)
 		sim.services[s] = (struct svc){ .name = service_names[s],
 						.revision = 1,
-						.min_healthy = min_healthy };
+						.min_healthy = size.min_healthy,
+						.max_percent = size.max_percent,
+						.completed = size.steps };
 	for (int n = 0; n < node_count; n++)
 		sim.nodes[n] =
 			(struct sim_node){ .reachable = true, .observed = true, .gone_ms = -1 };
 	sim_tell_all(&sim);
-	calm_down(&sim); /* all run the first revision */
+	calm_down(&sim, true); /* all run the first revision */
 	struct reached first = save(&sim);
 	add(&f, &first);
 	for (size_t at = 0, end = 1; depth > 0; at++) {
@@ -199,7 +233,7 @@ static void reach(int node_count, int service_count, int min_healthy, int depth)
 		for (int number = 0; !none; number++) {
 			sim.step = (int)at;
 			restore(&sim, &f.worlds.items[at]);
-			if (!event(&sim, number, &none))
+			if (!event(&sim, number, size.steps, &none))
 				continue;
 			sim_plan(&sim);
 			struct reached next = save(&sim);
@@ -209,7 +243,9 @@ static void reach(int node_count, int service_count, int min_healthy, int depth)
 	for (size_t at = 0; at < f.worlds.len; at += REST_EVERY) {
 		sim.step = (int)at;
 		restore(&sim, &f.worlds.items[at]);
-		calm_down(&sim);
+		calm_down(&sim, false);
+		check_paused(&sim);
+		calm_down(&sim, true);
 		check_converged(&sim);
 	}
 	print_message("%zu worlds\n", f.worlds.len);
@@ -220,17 +256,39 @@ static void reach(int node_count, int service_count, int min_healthy, int depth)
 
 static void three_nodes_one_at_a_time(void **state UNUSED)
 {
-	reach(3, 1, 90, 6);
+	reach((struct size){ .nodes = 3, .services = 1, .min_healthy = 90, .depth = 6 });
 }
 
 static void three_nodes_two_at_a_time(void **state UNUSED)
 {
-	reach(3, 1, 10, 6);
+	reach((struct size){ .nodes = 3, .services = 1, .min_healthy = 10, .depth = 6 });
 }
 
 static void two_nodes_two_services(void **state UNUSED)
 {
-	reach(2, 2, 50, 6);
+	reach((struct size){ .nodes = 2, .services = 2, .min_healthy = 50, .depth = 6 });
+}
+
+static void three_nodes_by_steps(void **state UNUSED)
+{
+	reach((struct size){
+		.nodes = 3, .services = 1, .min_healthy = 50, .depth = 5, .steps = true });
+}
+
+static void three_nodes_by_steps_and_surge(void **state UNUSED)
+{
+	reach((struct size){ .nodes = 3,
+			     .services = 1,
+			     .min_healthy = 100,
+			     .max_percent = 150,
+			     .depth = 5,
+			     .steps = true });
+}
+
+static void two_nodes_two_services_by_steps(void **state UNUSED)
+{
+	reach((struct size){
+		.nodes = 2, .services = 2, .min_healthy = 50, .depth = 5, .steps = true });
 }
 
 int main(void)
@@ -239,6 +297,9 @@ int main(void)
 		cmocka_unit_test(three_nodes_one_at_a_time),
 		cmocka_unit_test(three_nodes_two_at_a_time),
 		cmocka_unit_test(two_nodes_two_services),
+		cmocka_unit_test(three_nodes_by_steps),
+		cmocka_unit_test(three_nodes_by_steps_and_surge),
+		cmocka_unit_test(two_nodes_two_services_by_steps),
 	};
 	return cmocka_run_group_tests_name("plan_reach", tests, NULL, NULL);
 }

@@ -10,15 +10,17 @@
 
 #define SIM_NODES    5
 #define SIM_SERVICES 4
-#define BAD_REVISION 3 /* never comes up */
+#define BAD_REVISION 3	 /* never comes up */
+#define OVERRIDE     100 /* added to a revision: as the override has it */
 
 static const char *const node_names[SIM_NODES] = { "n0", "n1", "n2", "n3", "n4" };
 static const char *const service_names[SIM_SERVICES] = { "s0", "s1", "s2", "s3" };
 
 struct sim_cell {
 	int assigned, replaces, number; /* as in the desired document */
-	bool broken_before;
+	bool broken_before, surge, starting;
 	int wanted, running; /* what the agent has read, and what it runs */
+	int before;	     /* by surge: what runs until that is ready */
 	enum plan_seen seen;
 	int told_running;
 	enum plan_seen told_seen;
@@ -75,20 +77,37 @@ static inline void sim_tell_node(struct sim *sim, int n)
 	     .memory = sim->tight ? 1000 : 100000);
 }
 
+/* Asked so often that it is remembered. */
+static inline struct digest sim_target(int s, int value)
+{
+	static struct digest known[SIM_SERVICES][2 * OVERRIDE];
+	struct digest *digest = &known[s][value];
+	if (value && digest_is_none(digest))
+		*digest = value >= OVERRIDE ? override_of(service_names[s], value - OVERRIDE)
+					    : target_of(service_names[s], value);
+	return *digest;
+}
+
+static inline uint32_t revision_of(int value)
+{
+	return (uint32_t)(value % OVERRIDE);
+}
+
 static inline struct plan_fact sim_fact(const struct sim *sim, int s, int n)
 {
 	const struct sim_cell *c = &sim->cells[s][n];
 	const struct sim_node *node = &sim->nodes[n];
-	const char *name = service_names[s];
-	struct plan_fact fact = { .assigned = target_of(name, c->assigned),
-				  .assigned_revision = (uint32_t)c->assigned,
+	struct plan_fact fact = { .assigned = sim_target(s, c->assigned),
+				  .assigned_revision = revision_of(c->assigned),
 				  .replaces = (uint32_t)c->replaces,
-				  .broken_before = c->broken_before };
+				  .broken_before = c->broken_before,
+				  .surge = c->surge,
+				  .starting = c->starting };
 	if (node->observed) {
 		fact.acknowledged = c->assigned && node->told_seen >= c->number;
 		fact.seen = c->told_seen;
-		fact.running = target_of(name, c->told_running);
-		fact.running_revision = (uint32_t)c->told_running;
+		fact.running = sim_target(s, c->told_running);
+		fact.running_revision = revision_of(c->told_running);
 	}
 	return fact;
 }
@@ -126,18 +145,41 @@ static inline bool matches(const struct sim *sim, int s, int n)
 	return node->state == NODE_ACTIVE && env && !sim->services[s].removing;
 }
 
+/* What the node gets of both releases; 0: there is no such one. */
+static inline int current_value(const struct sim *sim, int s, int n)
+{
+	const struct svc *service = &sim->services[s];
+	return service->revision + (service->when && sim->nodes[n].prod ? OVERRIDE : 0);
+}
+
+static inline int completed_value(const struct sim *sim, int s, int n)
+{
+	const struct svc *service = &sim->services[s];
+	if (!service->completed)
+		return 0;
+	return service->completed + (service->completed_when && sim->nodes[n].prod ? OVERRIDE : 0);
+}
+
+/* Whatever others have. */
+static inline bool reached(const struct sim *sim, int s, int n)
+{
+	const struct svc *service = &sim->services[s];
+	return service->reach == 0 || (service->where && sim->nodes[n].prod);
+}
+
 static inline bool before(const struct sim *sim, int a, int b)
 {
 	int x = sim->services[a].priority, y = sim->services[b].priority;
 	return x != y ? x > y : a < b;
 }
 
-static inline void check_start(const struct sim *sim, int s, int n)
+static inline void check_start(const struct sim *sim, int s, int n, int value)
 {
+	int completed = completed_value(sim, s, n);
 	if (sim->cells[s][n].assigned)
 		sim_fail(sim, "starts %s on %s twice", service_names[s], node_names[n]);
-	if (!matches(sim, s, n))
-		sim_fail(sim, "starts %s on %s", service_names[s], node_names[n]);
+	if (!matches(sim, s, n) || value != (completed ? completed : current_value(sim, s, n)))
+		sim_fail(sim, "starts %s:%d on %s", service_names[s], value, node_names[n]);
 }
 
 /* What starts fits besides what is there, and needs what dynamic constraints ask. */
@@ -159,15 +201,54 @@ static inline void check_room(const struct sim *sim, int s, int n)
 		sim_fail(sim, "%s starts on %s without s0", service_names[s], node_names[n]);
 }
 
-static inline void check_update(const struct sim *sim, int s, int n, const struct plan_change *c)
+static inline bool in_flight(const struct sim *sim, int s, int n);
+
+static inline void check_update(const struct sim *sim, int s, int n, const struct plan_change *c,
+				int value)
 {
 	const struct sim_cell *cell = &sim->cells[s][n];
-	if (!cell->assigned || cell->assigned == sim->services[s].revision || !matches(sim, s, n))
-		sim_fail(sim, "updates %s on %s", service_names[s], node_names[n]);
-	if ((int)c->replaces != cell->assigned)
+	int current = current_value(sim, s, n);
+	bool back = value == completed_value(sim, s, n) && !reached(sim, s, n);
+	if (!cell->assigned || cell->assigned == value || cell->assigned == current ||
+	    !matches(sim, s, n) || (value != current && !back))
+		sim_fail(sim, "updates %s on %s to %d", service_names[s], node_names[n], value);
+	if (c->replaces != revision_of(cell->assigned))
 		sim_fail(sim, "%s replaces %u on %s", service_names[s], c->replaces, node_names[n]);
 	if (c->broken_before && (cell->ours || alive(sim, s, n)))
 		sim_fail(sim, "%s was not broken on %s", service_names[s], node_names[n]);
+	bool by_surge = sim->services[s].max_percent > 100;
+	if (c->surge !=
+	    (in_flight(sim, s, n) ? by_surge || cell->surge : by_surge && alive(sim, s, n)))
+		sim_fail(sim, "%s surges on %s, or not", service_names[s], node_names[n]);
+	if (cell->starting && cell->assigned == completed_value(sim, s, n))
+		sim_fail(sim, "%s does not come up on %s first", service_names[s], node_names[n]);
+}
+
+/* Some got current by number: then no more have it than that. (With dynamic subjects one to which
+ * it comes in any case may be placed after them.) */
+static inline void check_reach(const struct sim *sim, int s)
+{
+	int have = 0;
+	for (int n = 0; n < sim->node_count; n++)
+		have += matches(sim, s, n) &&
+			sim->cells[s][n].assigned == current_value(sim, s, n) &&
+			sim->cells[s][n].assigned != completed_value(sim, s, n) &&
+			!(sim->dynamic && reached(sim, s, n));
+	if (have > sim->services[s].reach)
+		sim_fail(sim, "%s: the roll-out reached %d nodes", service_names[s], have);
+}
+
+/* A stop, all of this run being done. */
+static inline void check_stop(const struct sim *sim, int s, int n)
+{
+	if (!sim->services[s].keep || sim->nodes[n].state != NODE_DRAINING ||
+	    sim->services[s].removing)
+		return;
+	for (int i = 0; i < sim->service_count; i++)
+		if (!sim->services[i].keep &&
+		    (sim->cells[i][n].assigned || sim->cells[i][n].told_seen != PLAN_SEEN_NONE))
+			sim_fail(sim, "%s stops on %s before %s", service_names[s], node_names[n],
+				 service_names[i]);
 }
 
 /* An update was put and is not done, as far as the controller can tell. */
@@ -206,6 +287,20 @@ static inline void check_budget(const struct sim *sim, int s, bool slot)
 	if (down > budget)
 		sim_fail(sim, "%s: %d down by our own hand, %d may be", service_names[s], down,
 			 budget);
+}
+
+/* One began to surge: no more are in flight than may be. */
+static inline void check_surge(const struct sim *sim, int s)
+{
+	int count = 0, d = 0;
+	for (int n = 0; n < sim->node_count; n++) {
+		count += in_flight(sim, s, n);
+		d += in_flight(sim, s, n) ||
+		     (sim->nodes[n].reachable && matches(sim, s, n) && done(sim, s, n));
+	}
+	int budget = d * (sim->services[s].max_percent - 100) / 100;
+	if (count > (budget > 1 ? budget : 1))
+		sim_fail(sim, "%s: %d surge, %d may", service_names[s], count, budget);
 }
 
 /* --- pulling images --------------------------------------------------------------------------- */
@@ -250,36 +345,89 @@ static inline int index_of(const char *name)
 }
 
 /* What an update takes of the budget. */
-enum price { PRICE_NONE, PRICE_AGAIN, PRICE_SLOT };
+enum price { PRICE_NONE, PRICE_AGAIN, PRICE_SURGE, PRICE_SLOT };
+
+static inline int value_of(const struct plan_change *change, int s)
+{
+	struct digest override = sim_target(s, (int)change->revision + OVERRIDE);
+	return (int)change->revision + (digest_equal(&change->target, &override) ? OVERRIDE : 0);
+}
+
+/* By our own hand, as the guard counts. */
+static inline void sim_guard(struct sim *sim, const struct plan_change *change, int s, int n)
+{
+	struct svc *service = &sim->services[s];
+	if (service->stops == 0 || service->removing || sim->nodes[n].state != NODE_ACTIVE)
+		return;
+	if (service->stops == ZERO || change->reason != PLAN_CONSTRAINT)
+		sim_fail(sim, "stops %s on %s unguarded", service_names[s], node_names[n]);
+	service->stops = service->stops == 1 ? ZERO : service->stops - 1;
+}
 
 /* Carry out what was planned; what it takes. */
 static inline enum price sim_apply(struct sim *sim, const struct plan_change *change, int s, int n)
 {
 	struct sim_cell *c = &sim->cells[s][n];
 	const struct sim_node *node = &sim->nodes[n];
+	int value = change->kind == PLAN_STOP ? 0 : value_of(change, s);
 	bool again = in_flight(sim, s, n);
 	enum price price = PRICE_NONE;
 	if (!node->reachable || !node->observed ||
 	    ((sim->services[s].suspend || sim->services[s].stalled) && !sim->services[s].removing))
 		sim_fail(sim, "changes %s on %s", service_names[s], node_names[n]);
 	switch (change->kind) {
-	case PLAN_START: check_start(sim, s, n); break;
+	case PLAN_START: check_start(sim, s, n, value); break;
 	case PLAN_UPDATE:
-		check_update(sim, s, n, change);
+		check_update(sim, s, n, change, value);
 		if (alive(sim, s, n) && node->told_seen >= c->number)
-			price = again ? PRICE_AGAIN : PRICE_SLOT;
+			price = again ? PRICE_AGAIN : change->surge ? PRICE_SURGE : PRICE_SLOT;
 		break;
 	case PLAN_STOP:
 		if (!c->assigned || matches(sim, s, n))
 			sim_fail(sim, "stops %s on %s", service_names[s], node_names[n]);
+		sim_guard(sim, change, s, n);
 		break;
 	}
-	c->ours = change->kind == PLAN_UPDATE && (c->ours || price != PRICE_NONE);
-	c->replaces = change->kind == PLAN_UPDATE ? c->assigned : 0;
+	c->ours =
+		change->kind == PLAN_UPDATE && (c->ours || (price != PRICE_NONE && !change->surge));
+	c->replaces = change->kind == PLAN_UPDATE ? (int)revision_of(c->assigned) : 0;
 	c->broken_before = change->broken_before;
-	c->assigned = change->kind == PLAN_STOP ? 0 : sim->services[s].revision;
+	c->surge = change->surge;
+	c->starting = change->kind == PLAN_START;
+	c->assigned = value;
 	c->number = node->put + 1;
 	return price;
+}
+
+/* What was done to one service. */
+struct sim_done {
+	bool slot, again, surge, by_number;
+	int begun; /* to pull */
+};
+
+static inline void sim_change(struct sim *sim, const struct plan_change *change,
+			      struct sim_done *done, int s, int n)
+{
+	bool pulled = pulling(sim, s, n);
+	enum price price = sim_apply(sim, change, s, n);
+	done->begun += !pulled && pulling(sim, s, n);
+	done->slot |= price == PRICE_SLOT;
+	done->again |= price == PRICE_AGAIN && !change->surge;
+	done->surge |= price == PRICE_SURGE;
+	done->by_number |= change->kind != PLAN_STOP && !reached(sim, s, n) &&
+			   sim->cells[s][n].assigned == current_value(sim, s, n) &&
+			   sim->cells[s][n].assigned != completed_value(sim, s, n);
+}
+
+static inline void check_done(const struct sim *sim, int s, const struct sim_done *done)
+{
+	if (done->slot || done->again)
+		check_budget(sim, s, done->slot);
+	if (done->surge)
+		check_surge(sim, s);
+	if (done->by_number)
+		check_reach(sim, s);
+	check_pulls(sim, s, done->begun);
 }
 
 /* One run of the planner; the number of changes. */
@@ -287,19 +435,15 @@ static inline size_t sim_plan(struct sim *sim)
 {
 	struct world *w = sim->world;
 	struct plan_result result;
-	enum price price[SIM_SERVICES] = { PRICE_NONE };
+	struct sim_done done[SIM_SERVICES] = { 0 };
 	bool put[SIM_NODES] = { 0 };
-	int begun[SIM_SERVICES] = { 0 };
 	planner_run(w->planner, w->now_ms, &w->arena, &result);
 	buf_reset(&sim->changes);
 	for (size_t i = 0; i < result.change_count; i++) {
 		const struct plan_change *change = &result.changes[i];
 		int s = index_of(planner_service(w->planner, change->service)->name),
 		    n = index_of(planner_node(w->planner, change->node)->name);
-		bool pulled = pulling(sim, s, n);
-		enum price one = sim_apply(sim, change, s, n);
-		begun[s] += !pulled && pulling(sim, s, n);
-		price[s] = one > price[s] ? one : price[s];
+		sim_change(sim, change, &done[s], s, n);
 		put[n] = true;
 		write_change(w->planner, change, &sim->changes);
 		if (s != 0)
@@ -314,17 +458,16 @@ static inline size_t sim_plan(struct sim *sim)
 			node->gone_ms = w->now_ms;
 	}
 	for (int s = 0; s < sim->service_count; s++)
-		if (price[s] != PRICE_NONE)
-			check_budget(sim, s, price[s] == PRICE_SLOT);
-	for (int s = 0; s < sim->service_count; s++)
-		check_pulls(sim, s, begun[s]);
-	for (size_t i = 0; i < result.change_count; i++)
-		if (result.changes[i].kind == PLAN_START)
-			check_room(
-				sim,
-				index_of(planner_service(w->planner, result.changes[i].service)
-						 ->name),
-				index_of(planner_node(w->planner, result.changes[i].node)->name));
+		check_done(sim, s, &done[s]);
+	for (size_t i = 0; i < result.change_count; i++) {
+		const struct plan_change *c = &result.changes[i];
+		int s = index_of(planner_service(w->planner, c->service)->name),
+		    n = index_of(planner_node(w->planner, c->node)->name);
+		if (c->kind == PLAN_START)
+			check_room(sim, s, n);
+		if (c->kind == PLAN_STOP)
+			check_stop(sim, s, n);
+	}
 	buf_addc(&sim->trace, '\n');
 	struct plan_result again;
 	planner_run(w->planner, w->now_ms, &w->arena, &again);
@@ -340,6 +483,24 @@ static inline size_t sim_plan(struct sim *sim)
 
 /* --- nodes ----------------------------------------------------------------------------------- */
 
+/* By surge what runs goes on until the new one is ready; one that is not ready goes at once. */
+static inline void sim_want(struct sim *sim, int s, int n)
+{
+	struct sim_cell *c = &sim->cells[s][n];
+	c->wanted = c->assigned;
+	if (c->running == c->wanted)
+		return;
+	bool back = c->before && c->before == c->wanted;
+	if (!c->surge || !c->wanted)
+		c->before = 0;
+	else if (!c->before && c->seen == PLAN_SEEN_READY)
+		c->before = c->running;
+	c->running = c->wanted;
+	c->seen = !c->wanted ? PLAN_SEEN_NONE : back ? PLAN_SEEN_READY : PLAN_SEEN_PENDING;
+	if (back)
+		c->before = 0;
+}
+
 /* The agent reads its desired document and acts on it. */
 static inline void sim_read(struct sim *sim, int n)
 {
@@ -347,14 +508,8 @@ static inline void sim_read(struct sim *sim, int n)
 	if (!node->reachable)
 		return;
 	node->seen = node->put;
-	for (int s = 0; s < sim->service_count; s++) {
-		struct sim_cell *c = &sim->cells[s][n];
-		c->wanted = c->assigned;
-		if (c->running == c->wanted)
-			continue;
-		c->running = c->wanted;
-		c->seen = c->wanted ? PLAN_SEEN_PENDING : PLAN_SEEN_NONE;
-	}
+	for (int s = 0; s < sim->service_count; s++)
+		sim_want(sim, s, n);
 }
 
 static inline void sim_progress(struct sim *sim, int s, int n, bool crash)
@@ -365,8 +520,10 @@ static inline void sim_progress(struct sim *sim, int s, int n, bool crash)
 					       [PLAN_SEEN_READY] = PLAN_SEEN_READY,
 					       [PLAN_SEEN_FAILED] = PLAN_SEEN_RUNNING };
 	struct sim_cell *c = &sim->cells[s][n];
-	bool bad = c->running == BAD_REVISION || (sim->bad_first && s == 0);
+	bool bad = revision_of(c->running) == BAD_REVISION || (sim->bad_first && s == 0);
 	c->seen = c->running && (crash || bad) ? PLAN_SEEN_FAILED : next[c->seen];
+	if (c->seen == PLAN_SEEN_READY)
+		c->before = 0;
 }
 
 /* The controller reads what the agent wrote. */
@@ -384,6 +541,8 @@ static inline void sim_report(struct sim *sim, int n)
 		struct sim_cell *c = &sim->cells[s][n];
 		c->told_running = c->running;
 		c->told_seen = c->seen;
+		c->starting &= node->told_seen < c->number || c->seen == PLAN_SEEN_NONE ||
+			       c->seen == PLAN_SEEN_PENDING;
 		if (done(sim, s, n))
 			c->ours = false;
 		sim_tell_fact(sim, s, n);
@@ -433,14 +592,20 @@ static inline void sim_release(struct sim *sim)
 
 #define ROUNDS_MAX 400
 
-/* Nothing fails any more, and all agents are at work: until the planner changes nothing. */
-static inline void calm_down(struct sim *sim)
+/* Nothing fails any more, and all agents are at work: until the planner changes nothing. Roll-outs
+ * go to their end, or stay where they are. */
+static inline void calm_down(struct sim *sim, bool finish)
 {
 	for (int s = 0; s < sim->service_count; s++) {
 		struct svc *service = &sim->services[s];
 		service->suspend = service->stalled = false;
+		service->stops = 0;
+		if (finish)
+			service->reach = 0;
 		if (service->revision == BAD_REVISION)
 			service->revision = 2;
+		if (service->completed == BAD_REVISION)
+			service->completed = 1;
 		sim_tell_service(sim, s);
 	}
 	for (int n = 0; n < sim->node_count; n++)
@@ -460,6 +625,42 @@ static inline void calm_down(struct sim *sim)
 	}
 }
 
+/* Where the roll-out stays, each has what the two releases and its place in it say. */
+static inline void check_paused(struct sim *sim)
+{
+	for (int s = 0; s < sim->service_count; s++) {
+		int have = 0, could = 0, reach = sim->services[s].reach;
+		for (int n = 0; n < sim->node_count; n++) {
+			const struct sim_cell *c = &sim->cells[s][n];
+			int current = current_value(sim, s, n),
+			    completed = completed_value(sim, s, n);
+			bool of_it =
+				c->assigned == current || c->assigned == completed || !completed;
+			if (!matches(sim, s, n))
+				continue;
+			if (reached(sim, s, n) ? c->assigned != current : !of_it)
+				sim_fail(sim, "%s on %s rests in %d", service_names[s],
+					 node_names[n], c->assigned);
+			have += c->assigned == current;
+			could++;
+		}
+		if (have < (reach == ZERO ? 0 : reach < could ? reach : could))
+			sim_fail(sim, "%s: the roll-out stops at %d nodes of %d", service_names[s],
+				 have, reach);
+	}
+}
+
+/* A failed update has its slot for good where the node has no room for a better one. */
+static inline bool slot_is_lost(struct sim *sim, int s)
+{
+	for (int n = 0; n < sim->node_count; n++) {
+		struct plan_cell told = cell(sim->world, service_names[s], node_names[n]);
+		if (told.in_flight && told.reason != PLAN_PLACED)
+			return true;
+	}
+	return false;
+}
+
 /* Every task is where it belongs and is ready, and no other runs. */
 static inline void check_converged(struct sim *sim)
 {
@@ -468,16 +669,18 @@ static inline void check_converged(struct sim *sim)
 			const struct sim_cell *c = &sim->cells[s][n];
 			bool placed = matches(sim, s, n);
 			struct plan_cell told = cell(sim->world, service_names[s], node_names[n]);
+			if (placed && sim->tight && slot_is_lost(sim, s))
+				continue;
 			if ((placed && told.reason == PLAN_PLACED) ||
 			    (placed && !sim->tight && !sim->dynamic))
-				placed = c->assigned == sim->services[s].revision &&
+				placed = c->assigned == current_value(sim, s, n) &&
 					 c->seen == PLAN_SEEN_READY && c->running == c->assigned;
 			else if (!placed)
 				placed = !c->assigned && c->seen == PLAN_SEEN_NONE;
 			if (!placed)
 				sim_fail(sim, "%s on %s rests in %d instead of %d",
 					 service_names[s], node_names[n], c->assigned,
-					 sim->services[s].revision);
+					 current_value(sim, s, n));
 		}
 }
 

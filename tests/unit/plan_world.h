@@ -33,6 +33,17 @@ struct svc {
 	uint16_t port, udp_port; /* none */
 	uint32_t pulls;		 /* max_parallel_pulls */
 	bool container, suspend, stalled, removing, unresolved;
+	int completed;		    /* none */
+	uint32_t completed_memory;  /* as memory */
+	int reach;		    /* all */
+	const char *where, *where2; /* none */
+	int max_percent;	    /* 100 */
+	int stops;		    /* any number */
+	bool keep;		    /* on drain */
+	const char *when;	    /* none: on which nodes there is an override */
+	uint32_t when_memory;	    /* as memory */
+	bool when_process;	    /* it is one there */
+	bool completed_when;	    /* completed has the override too */
 };
 
 struct nod {
@@ -70,6 +81,19 @@ static inline struct digest target_of(const char *service, int revision)
 	return revision ? digest_of(text, (size_t)len) : (struct digest){ 0 };
 }
 
+/* Where the override applies. */
+static inline struct digest override_of(const char *service, int revision)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "%s:%d*", service, revision);
+	return digest_of(text, (size_t)len);
+}
+
+static inline uint32_t number_of(int value)
+{
+	return value == ZERO ? 0 : value ? (uint32_t)value : UINT32_MAX;
+}
+
 static inline const struct expr *compiled(struct world *w, const char *text)
 {
 	struct expr_error error = { 0 };
@@ -85,14 +109,54 @@ static inline intern_id interned(struct world *w, const char *prefix, const char
 	return intern_add(w->intern, arena_printf(&w->arena, "%s%s", prefix, name));
 }
 
+static inline struct plan_variant variant_of(const struct svc *s, int revision, uint32_t memory)
+{
+	return (struct plan_variant){
+		.engine = s->container ? ENGINE_CONTAINER : ENGINE_PROCESS,
+		.resources = { .cpu_units = s->cpu,
+			       .memory_mib = memory,
+			       .tcp_ports = &s->port,
+			       .tcp_count = s->port != 0,
+			       .udp_ports = &s->udp_port,
+			       .udp_count = s->udp_port != 0 },
+		.document_bytes = s->bytes,
+		.target = target_of(s->name, revision),
+		.pulls = s->pulls != 0,
+		.images_unresolved = s->unresolved,
+	};
+}
+
+/* The two variants of a revision, or the one. */
+static inline struct plan_release release_of(struct world *w, const struct svc *s, int revision,
+					     uint32_t memory, bool override,
+					     const intern_id *capability)
+{
+	struct plan_variant *v = ARENA_ARRAY(&w->arena, struct plan_variant, 2);
+	v[1] = variant_of(s, revision, memory);
+	v[1].capabilities = capability;
+	v[1].capability_count = s->capability != NULL;
+	v[0] = v[1];
+	if (!override)
+		return (struct plan_release){ (uint32_t)revision, &v[1], 1 };
+	v[0].when = compiled(w, s->when);
+	v[0].target = override_of(s->name, revision);
+	v[0].engine = s->when_process ? ENGINE_PROCESS : v[0].engine;
+	v[0].resources.memory_mib = s->when_memory ? s->when_memory : memory;
+	return (struct plan_release){ (uint32_t)revision, v, 2 };
+}
+
 static inline plan_service_id tell_service(struct world *w, struct svc s)
 {
-	const struct expr *constraints[2];
-	uint32_t count = 0;
+	const struct expr *constraints[2], *where[2];
+	uint32_t count = 0, where_count = 0;
 	if (s.constraint)
 		constraints[count++] = compiled(w, s.constraint);
 	if (s.constraint2)
 		constraints[count++] = compiled(w, s.constraint2);
+	if (s.where)
+		where[where_count++] = compiled(w, s.where);
+	if (s.where2)
+		where[where_count++] = compiled(w, s.where2);
 	intern_id capability = s.capability ? intern_add(w->intern, s.capability) : 0;
 	int revision = s.stalled ? 0 : s.revision ? s.revision : 1;
 	struct plan_service spec = {
@@ -101,30 +165,28 @@ static inline plan_service_id tell_service(struct world *w, struct svc s)
 		.priority = s.priority,
 		.constraints = constraints,
 		.constraint_count = count,
-		.engine = s.container ? ENGINE_CONTAINER : ENGINE_PROCESS,
-		.resources = { .cpu_units = s.cpu,
-			       .memory_mib = s.memory,
-			       .tcp_ports = &s.port,
-			       .tcp_count = s.port != 0,
-			       .udp_ports = &s.udp_port,
-			       .udp_count = s.udp_port != 0 },
-		.capabilities = &capability,
-		.capability_count = s.capability != NULL,
-		.document_bytes = s.bytes,
 		.task_group_service = interned(w, "service:", s.name),
 		.task_group_family = interned(w, "family:", s.name),
-		.target = target_of(s.name, revision),
-		.revision = (uint32_t)revision,
+		.current = release_of(w, &s, revision, s.memory, s.when != NULL, &capability),
+		.reach = number_of(s.reach),
+		.reach_where = where,
+		.reach_where_count = where_count,
+		.stops_allowed = number_of(s.stops),
 		.min_healthy_percent = s.min_healthy == ZERO ? 0
 				       : s.min_healthy	     ? (uint32_t)s.min_healthy
 							     : 90,
+		.max_percent = (uint32_t)s.max_percent,
 		.monitor_ms = MONITOR_MS,
 		.max_parallel_pulls = s.pulls,
-		.images_unresolved = s.unresolved,
+		.keep_on_drain = s.keep,
 		.suspend = s.suspend,
 		.stalled = s.stalled,
 		.removing = s.removing,
 	};
+	if (s.completed)
+		spec.completed = release_of(w, &s, s.completed,
+					    s.completed_memory ? s.completed_memory : s.memory,
+					    s.completed_when, &capability);
 	return planner_service_set(w->planner, &spec);
 }
 #define SERVICE(w, ...) tell_service((w), (struct svc){ .name = __VA_ARGS__ })
@@ -201,12 +263,20 @@ static inline void write_change(const struct planner *p, const struct plan_chang
 	buf_addf(out, "%s%s %s %s", out->len ? ", " : "", verbs[c->kind],
 		 planner_service(p, c->service)->name, planner_node(p, c->node)->name);
 	if (c->kind == PLAN_UPDATE)
-		buf_addf(out, " from %u%s", c->replaces, c->broken_before ? " broken" : "");
+		buf_addf(out, " from %u%s%s", c->replaces, c->broken_before ? " broken" : "",
+			 c->surge ? " surge" : "");
+	if (c->kind != PLAN_STOP && c->revision != planner_service(p, c->service)->current.revision)
+		buf_addf(out, " to %u", c->revision);
+	struct digest override =
+		override_of(planner_service(p, c->service)->name, (int)c->revision);
+	if (c->kind != PLAN_STOP && digest_equal(&c->target, &override))
+		buf_addf(out, " override");
 	if (c->kind == PLAN_STOP)
 		buf_addf(out, " %s", plan_reason_name(c->reason));
 }
 
-/* "start web n1, update web n2 from 1 broken, stop web n3 NodeDraining" */
+/* "start web n1, update web n2 from 1 broken to 2, stop web n3 NodeDraining": " to" where it is not
+ * the current release. */
 static inline const char *plan(struct world *w)
 {
 	struct plan_result result;
@@ -227,8 +297,10 @@ static inline void seen_running(struct world *w, const char *service, const char
 {
 	struct plan_fact fact = cell(w, service, node).fact;
 	fact.acknowledged = true;
+	fact.starting = false;
 	fact.seen = seen;
-	fact.running = target_of(service, revision);
+	fact.running = (int)fact.assigned_revision == revision ? fact.assigned
+							       : target_of(service, revision);
 	fact.running_revision = (uint32_t)revision;
 	planner_fact_set(w->planner, sid(w, service), nid(w, node), &fact);
 }
@@ -251,6 +323,7 @@ static inline void all_ready(struct world *w)
 			struct plan_fact f = planner_cell(w->planner, services[s], nodes[n]).fact;
 			bool assigned = !digest_is_none(&f.assigned);
 			f.acknowledged = assigned;
+			f.starting = false;
 			f.seen = assigned ? PLAN_SEEN_READY : PLAN_SEEN_NONE;
 			f.running = f.assigned;
 			f.running_revision = f.assigned_revision;
