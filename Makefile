@@ -43,6 +43,7 @@ help:
 	@echo 'make test             set up what is missing, build, run all tests'
 	@echo 'make test-engines      tests against real Podman and Docker, as root; installs them if missing'
 	@echo 'make demo             the whole story on this machine, some 10 seconds (KEEP=1 leaves it up)'
+	@echo 'make sim              fleets in virtual time with all that can go wrong: SEED=97 N=300 EVENTS=20000'
 	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
 	@echo 'make corpus           what is done with each field of ECS documents: CORPUS=DIR'
 	@echo 'make install          DESTDIR= PREFIX=$(PREFIX)'
@@ -115,13 +116,22 @@ CONTRACT_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(wildcard tests/
 $(B)/tests/contract/%_test.t: $(B)/tests/contract/%_test.o $(CONTRACT_HELP) $(ALL_LIBS)
 	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
-TESTS = $(UNIT) $(CONTRACT) $(sort $(wildcard tests/e2e/*.t))
+# The simulator: control and node in virtual time, with everything that can go wrong around them.
+SIM := $(B)/tests/sim/sim.t
+$(SIM): $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/sim/*.c))) \
+		$(call reverse,$(foreach m,$(call below,control),$(call ARCHIVE,$(m))))
+	$(CC) $(OPT) $(LDFLAGS) $^ $(LIBS) -o $@
+# SEED= N= EVENTS= JOBS= TRACE=1: see tests/sim/main.c.
+sim: $(SIM)
+	@$<
+
+TESTS = $(SIM) $(UNIT) $(CONTRACT) $(sort $(wildcard tests/e2e/*.t))
 
 test:
 	@tests/setup/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-tests
 # Slow ones are started first.
-run-tests: all $(UNIT) $(CONTRACT) test-helpers
+run-tests: all $(SIM) $(UNIT) $(CONTRACT) test-helpers
 	@B=$(abspath $(B)) tests/run $(TESTS)
 
 # With Podman, Docker and a registry; as root.
@@ -187,7 +197,7 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all help test run-tests test-engines run-test-engines asan lint bench run-bench demo deps corpus \
+.PHONY: all help test run-tests test-engines run-test-engines sim asan lint bench run-bench demo deps corpus \
 	install clean check-layers check-purity test-helpers
 .SECONDARY:
 

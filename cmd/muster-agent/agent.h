@@ -82,7 +82,8 @@ struct agent {
 	const char *
 		desired_why; /* why the store's document does not count: condition DesiredUnknown */
 	char *desired_text;
-	uint64_t highest; /* number acted on, for this fleet */
+	uint64_t highest;	     /* number acted on, for this fleet */
+	struct digest desired_bytes; /* of the document that has it */
 
 	/* Files of this node that what is desired names. */
 	VEC(struct node_place) places;
@@ -189,6 +190,8 @@ void agent_step(void *arg);
 /* observed.c */
 void agent_observed_changed(struct agent *a, bool urgent);
 void agent_observed_put(void *arg);
+/* Is it in the store as it was put? */
+void agent_observed_look(struct agent *a);
 uint32_t agent_conditions(const struct agent *a, struct arena *arena, struct wire_condition **out);
 void agent_observed_build(const struct agent *a, struct wire_observed *out, struct arena *arena);
 void agent_registration_build(const struct agent *a, struct wire_registration *out,

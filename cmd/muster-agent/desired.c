@@ -37,13 +37,15 @@ static bool take(struct agent *a, const void *bytes, size_t len, struct arena *a
 }
 
 /* What the last step reported refers to the old one: the next step must come before any report. */
-static void use(struct agent *a, struct arena arena, const struct wire_desired *desired)
+static void use(struct agent *a, struct arena arena, const struct wire_desired *desired,
+		struct digest bytes)
 {
 	arena_release(&a->desired_arena);
 	a->desired_arena = arena;
 	a->desired = *desired;
 	a->desired_known = true;
 	a->highest = desired->number;
+	a->desired_bytes = bytes;
 	agent_places_watch(a);
 }
 
@@ -59,7 +61,7 @@ bool agent_desired_restore(struct agent *a, struct err *err)
 		return absent;
 	}
 	if (take(a, bytes.data, bytes.len, &arena, &desired, err))
-		use(a, arena, &desired);
+		use(a, arena, &desired, digest_of(bytes.data, bytes.len));
 	else
 		log_warn("the agent's copy of its desired document does not read", "reason",
 			 err->text);
@@ -85,7 +87,11 @@ static void got_desired(void *arg, const struct store_answer *answer)
 		set_why(a, "DesiredUnknown", err.text);
 		return;
 	}
-	if (desired.number <= a->highest) {
+	/* After a loss a controller may give a number again that it cannot know of: it is another
+	 * document, and the newer one. */
+	struct digest bytes = digest_of(answer->bytes, answer->len);
+	if (desired.number < a->highest ||
+	    (desired.number == a->highest && digest_equal(&bytes, &a->desired_bytes))) {
 		if (desired.number < a->highest)
 			set_why(a, "StoreWentBack",
 				arena_printf(&arena,
@@ -105,7 +111,7 @@ static void got_desired(void *arg, const struct store_answer *answer)
 		return;
 	}
 	set_why(a, NULL, NULL);
-	use(a, arena, &desired);
+	use(a, arena, &desired, bytes);
 	agent_step(a);
 }
 

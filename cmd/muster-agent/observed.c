@@ -2,6 +2,7 @@
 
 #include "log/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,30 @@ void agent_observed_put(void *arg)
 		store_put(a->store, a->observed_key, bytes.data, bytes.len, 0, put_done, a);
 	}
 	arena_release(&scratch);
+}
+
+/* The store may have lost it, or gone back: then it is put again. */
+static void looked(void *arg, const struct store_answer *answer)
+{
+	struct agent *a = arg;
+	const struct buf *ours = &a->observed_bytes;
+	bool damaged = !answer->ok && (answer->err.code == EFBIG || answer->err.code == EBADMSG);
+	if (!answer->ok && !damaged) {
+		agent_store_failed(a, &answer->err);
+		return;
+	}
+	bool same = !damaged && answer->found && answer->len == ours->len &&
+		    memcmp(answer->bytes, ours->data, ours->len) == 0;
+	if (same || a->observed_pending || ours->len == 0)
+		return;
+	buf_reset(&a->observed_bytes);
+	agent_observed_put(a);
+}
+
+void agent_observed_look(struct agent *a)
+{
+	if (a->store_ok && a->claim == CLAIM_HELD && !a->leave_started && !a->observed_pending)
+		store_get(a->store, a->observed_key, looked, a);
 }
 
 void agent_observed_changed(struct agent *a, bool urgent)

@@ -106,8 +106,9 @@ static void swap_record(struct agent *a)
 	encode(a, &bytes);
 	a->registration_pending = true;
 	a->registration_dirty = false;
-	bool absent = a->registration_bytes.len == 0;
-	store_cas(a->store, a->node_key, absent ? NULL : a->registration_bytes.data,
+	/* A torn one may be empty, and is there all the same. */
+	bool absent = a->registration_bytes.len == 0 && a->holder == NODE_HOLDER_NONE;
+	store_cas(a->store, a->node_key, absent ? NULL : buf_str(&a->registration_bytes),
 		  a->registration_bytes.len, bytes.data, bytes.len, 0, registered, a);
 	buf_release(&a->registration_bytes);
 	a->registration_bytes = bytes;
@@ -188,8 +189,8 @@ static void keep_name(struct agent *a)
 	if (a->claim != CLAIM_HELD) { /* enough to take the documents away */
 		a->claim = CLAIM_HELD;
 		agent_step_soon(a);
-	} else if (a->registration_dirty && !a->leaving) {
-		swap_record(a);
+	} else { /* the store was away when it changed, or has gone back to an earlier one */
+		agent_register(a);
 	}
 }
 
@@ -300,8 +301,10 @@ static void look_again(void *arg)
 	if (!a->store_ok)
 		return;
 	claim(a);
-	if (a->claim == CLAIM_HELD)
+	if (a->claim == CLAIM_HELD) {
 		agent_desired_look(a);
+		agent_observed_look(a);
+	}
 }
 
 static bool adopt_fleet(struct agent *a, const char *fleet)

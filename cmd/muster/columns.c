@@ -38,7 +38,7 @@ TEXT_CELL(taskdef_cell, "taskDefinition")
 
 CELL(state_cell)
 {
-	return state_word(row->json);
+	return report_state_word(row->json);
 }
 
 const struct column service_columns[] = {
@@ -375,6 +375,25 @@ const struct column event_columns[] = {
 	{ .header = "EVENT", .cell = event_name_cell, .wide = true },
 	{ .header = "SERVICE", .cell = name_cell, .wide = true },
 	{ .header = "NODE", .cell = event_node_cell, .wide = true },
+	{ .header = "MESSAGE", .cell = message_cell },
+	{ .header = NULL },
+};
+
+TEXT_CELL(hold_service_cell, "service")
+TEXT_CELL(hold_cause_cell, "cause")
+TEXT_CELL(hold_since_cell, "since")
+
+CELL(hold_count_cell)
+{
+	return count_at(arena, row->json, "count");
+}
+
+const struct column hold_columns[] = {
+	{ .header = "ID", .cell = name_cell },
+	{ .header = "CAUSE", .cell = hold_cause_cell },
+	{ .header = "SERVICE", .cell = hold_service_cell },
+	{ .header = "TASKS", .cell = hold_count_cell },
+	{ .header = "SINCE", .cell = hold_since_cell, .wide = true },
 	{ .header = "MESSAGE", .cell = message_cell },
 	{ .header = NULL },
 };

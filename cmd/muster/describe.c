@@ -21,8 +21,11 @@ struct describe {
 
 static void field(struct describe *d, const char *label, const char *value)
 {
-	if (value)
-		buf_addf(&d->out, "%-*s%s\n", LABEL_WIDTH, label, value);
+	if (!value)
+		return;
+	buf_addf(&d->out, "%-*s", LABEL_WIDTH, label);
+	report_wrap(value, LABEL_WIDTH, LABEL_WIDTH, terminal_width(), &d->out);
+	buf_addc(&d->out, '\n');
 }
 
 static void fields(struct describe *d, const json_t *doc, const char *const (*rows)[2])
@@ -64,7 +67,8 @@ static void list_table(struct describe *d, const char *title, const json_t *list
 		}
 	}
 	section(d, title);
-	report_table(&table, 0, &d->out);
+	table.wrap = true;
+	report_table(&table, terminal_width(), &d->out);
 	vec_release(&table.cells);
 }
 
@@ -89,7 +93,7 @@ static void rows_table(struct describe *d, const struct column *columns, const s
 		       struct buf *out)
 {
 	const char *headers[COLUMNS_MAX];
-	struct report_table table = { .headers = headers };
+	struct report_table table = { .headers = headers, .wrap = true };
 	for (const struct column *c = columns; c->header; c++)
 		if (!c->wide)
 			headers[table.columns++] = c->header;
@@ -98,7 +102,7 @@ static void rows_table(struct describe *d, const struct column *columns, const s
 			if (!c->wide)
 				*vec_push(&table.cells) =
 					c->cell(&d->cli->arena, &rows->items.items[i]);
-	report_table(&table, 0, out);
+	report_table(&table, terminal_width(), out);
 	vec_release(&table.cells);
 }
 
@@ -144,7 +148,8 @@ static void add_tail(struct describe *d, const char *tail, size_t max, const cha
 		buf_addc(&d->out, '\n');
 }
 
-/* Rows of a table, each with what the task said last, unless the one above it said the same. */
+/* Rows of a table, each with what the task said last, unless the one above it said the same. What
+ * begins with a blank is the rest of a row. */
 static void stopped_tasks(struct describe *d, const struct rows *rows)
 {
 	struct buf table = { 0 };
@@ -154,12 +159,14 @@ static void stopped_tasks(struct describe *d, const struct rows *rows)
 	section(d, "Stopped tasks");
 	rows_table(d, stopped_columns, rows, &table);
 	const char *line = buf_str(&table);
-	for (size_t i = 0; *line; i++) { /* the first line is that of the headers */
+	for (size_t row = 0; *line; row++) { /* the first is that of the headers */
 		size_t len = strcspn(line, "\n") + 1;
+		while (line[len] == ' ')
+			len += strcspn(line + len, "\n") + 1;
 		buf_add(&d->out, line, len);
 		line += len;
 		const char *tail =
-			i ? text_at(rows->items.items[i - 1].json, "stderrTail") : before;
+			row ? text_at(rows->items.items[row - 1].json, "stderrTail") : before;
 		if (tail && strcmp(tail, before) != 0)
 			add_tail(d, tail, TAIL_LINES_SHOWN, "  | ");
 		before = tail ? tail : "";
@@ -190,7 +197,55 @@ static void stopped_of_node(struct describe *d, const struct doc *node)
 /* --- the four ----------------------------------------------------------------------------------
  */
 
-static void describe_service(struct describe *d, const struct doc *doc)
+/* "2 of 3" */
+static const char *step_text(struct describe *d, const json_t *rollout)
+{
+	const char *steps = count_at(&d->cli->arena, rollout, "steps"),
+		   *step = count_at(&d->cli->arena, rollout, "step");
+	if (!steps || !step)
+		return steps ? arena_printf(&d->cli->arena, "all %s are over", steps) : NULL;
+	return arena_printf(&d->cli->arena, "%s of %s", step, steps);
+}
+
+/* How far the roll-out is: "now" in words, then what is to come. */
+static void rollout(struct describe *d, const json_t *service)
+{
+	const json_t *primary = json_array_get(json_object_get(service, "deployments"), 0),
+		     *r = json_object_get(primary, "rollout");
+	static const char *const rows[][2] = {
+		{ "Now:", "message" },
+		{ "Bakes until:", "bakesUntil" },
+		{ "Nodes left:", "nodesLeft" },
+		{ "Nodes a batch:", "updatesAtATime" },
+		{ "Seconds a batch:", "secondsPerBatch" },
+		{ "Expected end:", "expectedEndAt" },
+		{ NULL, NULL },
+	};
+	const char *failed = count_at(&d->cli->arena, primary, "failedTasks"),
+		   *threshold = count_at(&d->cli->arena, r, "failureThreshold");
+	if (!r)
+		return;
+	section(d, "Roll-out");
+	field(d, "Step:", step_text(d, r));
+	for (size_t i = 0; rows[i][0]; i++) {
+		const json_t *of = strcmp(rows[i][1], "updatesAtATime") == 0 ? service : r;
+		const char *text = text_at(of, rows[i][1]);
+		field(d, rows[i][0], text ? text : count_at(&d->cli->arena, of, rows[i][1]));
+	}
+	if (failed && threshold)
+		failed = arena_printf(&d->cli->arena, "%s, it fails at %s", failed, threshold);
+	field(d, "Failed tasks:", failed);
+}
+
+static void holds(struct describe *d, const json_t *doc)
+{
+	static const char *const headers[] = { "HOLD", "CAUSE", "TASKS", "SINCE", "MESSAGE" };
+	static const char *const keys[] = { "id", "cause", "count", "since", "message" };
+	list_table(d, "Held", json_object_get(doc, "holds"), headers, keys, ARRAY_LEN(headers),
+		   SIZE_MAX);
+}
+
+static void service_head(struct describe *d, const struct doc *doc)
 {
 	static const char *const rows[][2] = {
 		{ "Status:", "status" },	  { "Task definition:", "taskDefinition" },
@@ -201,31 +256,35 @@ static void describe_service(struct describe *d, const struct doc *doc)
 		{ "Priority:", "priority" },	  { "Suspended:", "suspend" },
 		{ "Created:", "createdAt" },	  { NULL, NULL },
 	};
-	static const char *const deployment_headers[] = { "ID",	     "STATUS", "REVISION",
-							  "RUNNING", "FAILED", "STATE" };
-	static const char *const deployment_keys[] = {
-		"id", "status", "taskDefinition", "runningCount", "failedTasks", "rolloutState"
-	};
+	size_t i;
+	json_t *item;
+	field(d, "Name:", doc->name);
+	field(d, "Cluster:", doc->cluster);
+	field(d, "State:", report_state_word(doc->json));
+	fields(d, doc->json, rows);
+	field(d, "Manifest:", text_at(json_object_get(doc->json, "manifest"), "path"));
+	json_array_foreach(json_object_get(json_object_get(doc->json, "placement"), "constraints"),
+			   i, item) field(d, i ? "" : "Constraints:", json_string_value(item));
+}
+
+static void describe_service(struct describe *d, const struct doc *doc)
+{
 	static const char *const image_headers[] = { "CONTAINER", "IMAGE", "DIGEST" };
 	static const char *const image_keys[] = { "containerName", "image", "imageDigest" };
 	static const char *const lag_headers[] = { "NODE", "REASON", "STATUS", "RESTARTS",
 						   "MESSAGE" };
 	static const char *const lag_keys[] = { "node", "reason", "lastStatus", "restarts",
 						"message" };
-	size_t i;
-	json_t *item;
-	field(d, "Name:", doc->name);
-	field(d, "Cluster:", doc->cluster);
-	fields(d, doc->json, rows);
-	field(d, "Manifest:", text_at(json_object_get(doc->json, "manifest"), "path"));
-	json_array_foreach(json_object_get(json_object_get(doc->json, "placement"), "constraints"),
-			   i, item) field(d, i ? "" : "Constraints:", json_string_value(item));
+	const json_t *deployments = json_object_get(doc->json, "deployments");
+	service_head(d, doc);
 	conditions(d, doc->json);
-	list_table(d, "Deployments", json_object_get(doc->json, "deployments"), deployment_headers,
-		   deployment_keys, ARRAY_LEN(deployment_headers), SIZE_MAX);
-	list_table(d, "Images",
-		   json_object_get(json_array_get(json_object_get(doc->json, "deployments"), 0),
-				   "containerImages"),
+	rollout(d, doc->json);
+	holds(d, doc->json);
+	if (json_array_size(deployments)) {
+		section(d, "Deployments");
+		deployments_table(d->cli, deployments, &d->out);
+	}
+	list_table(d, "Images", json_object_get(json_array_get(deployments, 0), "containerImages"),
 		   image_headers, image_keys, ARRAY_LEN(image_headers), SIZE_MAX);
 	list_table(d, "Not converged", json_object_get(doc->json, "notConverged"), lag_headers,
 		   lag_keys, ARRAY_LEN(lag_headers), SIZE_MAX);

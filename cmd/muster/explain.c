@@ -26,6 +26,9 @@ struct answer {
 	struct plan_cell cell;
 	const struct plan_why *why;
 	uint32_t why_count;
+	const struct world_override *overrides;
+	uint32_t override_count;
+	const json_t *hold; /* that keeps it as it is; NULL: none */
 };
 
 static const char *seen_text(const struct plan_cell *cell)
@@ -45,6 +48,21 @@ static const char *verdict(const struct answer *a)
 	return a->cell.reason == PLAN_PLACED ? "placed" : "stays";
 }
 
+static void print_overrides(const struct answer *a, struct buf *out)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < a->override_count; i++) {
+		const struct world_override *o = &a->overrides[i];
+		any |= o->counts;
+		if (o->counts)
+			buf_addf(out, "  Override %u counts: %s\n", i + 1, o->expression);
+		else
+			buf_addf(out, "  Override %u does not: %s\n", i + 1, o->why_not);
+	}
+	if (a->override_count && !any)
+		buf_adds(out, "  No override counts here\n");
+}
+
 static void print_answer(const struct answer *a, bool of_agents, struct buf *out)
 {
 	buf_addf(out, "%s/%s on %s: %s", a->service->cluster, a->service->name, a->node->name,
@@ -58,8 +76,23 @@ static void print_answer(const struct answer *a, bool of_agents, struct buf *out
 	buf_addc(out, '\n');
 	for (uint32_t i = 0; i < a->why_count; i++)
 		buf_addf(out, "  %s: %s\n", plan_reason_name(a->why[i].reason), a->why[i].text);
+	if (a->hold)
+		buf_addf(out, "  Held: %s\n", text_at(a->hold, "message"));
+	print_overrides(a, out);
 	if (of_agents && a->why_count == 0 && !a->cell.desired)
 		buf_adds(out, "  only the controller's status knows more\n");
+}
+
+static json_t *overrides_json(const struct answer *a)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < a->override_count; i++) {
+		const struct world_override *o = &a->overrides[i];
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:s*}", "expression", o->expression,
+						"counts", o->counts, "message", o->why_not));
+	}
+	return list;
 }
 
 static json_t *answer_json(const struct answer *a)
@@ -69,16 +102,18 @@ static json_t *answer_json(const struct answer *a)
 		json_array_append_new(reasons, json_pack("{s:s, s:s}", "reason",
 							 plan_reason_name(a->why[i].reason),
 							 "message", a->why[i].text));
-	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:I, s:o}", "cluster", a->service->cluster,
-			 "service", a->service->name, "node", a->node->name, "desired",
-			 a->cell.desired, "waiting", a->cell.waiting, "state", seen_text(&a->cell),
-			 "runningRevision", (json_int_t)a->cell.fact.running_revision, "reasons",
-			 reasons);
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:I, s:o, s:o, s:O*}", "cluster",
+			 a->service->cluster, "service", a->service->name, "node", a->node->name,
+			 "desired", a->cell.desired, "waiting", a->cell.waiting, "state",
+			 seen_text(&a->cell), "runningRevision",
+			 (json_int_t)a->cell.fact.running_revision, "reasons", reasons, "overrides",
+			 overrides_json(a), "hold", a->hold);
 }
 
 struct explain {
 	struct cli *cli;
 	struct status *status;
+	const struct world *world;
 	const struct planner *planner;
 	const struct doc *service, *node; /* NULL: all */
 	struct buf text;
@@ -101,6 +136,32 @@ static bool wanted(const struct explain *e, const struct plan_service *service,
 	return strcmp(service->cluster, node->cluster) == 0 || (e->service && e->node);
 }
 
+/* The hold that keeps the service as it is on this node: one of its own that is about it. */
+static const json_t *hold_of(const struct explain *e, const struct answer *a)
+{
+	const struct docs *docs = status_docs(e->status, DOC_SERVICE);
+	const struct plan_cell *cell = &a->cell;
+	bool old = cell->desired &&
+		   !(cell->variant && digest_equal(&cell->fact.assigned, &cell->variant->target));
+	const json_t *service = NULL;
+	for (size_t i = 0; docs && i < docs->items.len; i++)
+		if (strcmp(docs->items.items[i].name, a->service->name) == 0 &&
+		    strcmp(docs->items.items[i].cluster, a->service->cluster) == 0)
+			service = docs->items.items[i].json;
+	const char *status = text_at(service, "status");
+	bool goes = status && strcmp(status, "DRAINING") == 0;
+	size_t i;
+	json_t *hold;
+	json_array_foreach(json_object_get(service, "holds"), i, hold)
+	{
+		const char *cause = text_at(hold, "cause");
+		bool window = cause && strcmp(cause, "WindowClosed") == 0;
+		if (cell->reason == PLAN_HELD || (window && (old || goes)))
+			return hold;
+	}
+	return NULL;
+}
+
 static void explain_one(struct explain *e, plan_service_id service, plan_node_id node)
 {
 	struct arena scratch;
@@ -112,6 +173,8 @@ static void explain_one(struct explain *e, plan_service_id service, plan_node_id
 		a.cell = planner_cell(e->planner, service, node);
 		a.why_count = planner_explain(e->planner, service, node, &scratch, &why);
 		a.why = why;
+		a.override_count = world_overrides(e->world, service, node, &scratch, &a.overrides);
+		a.hold = hold_of(e, &a);
 		/* Without a name to look at, what is as it should be is left out. */
 		bool fine =
 			a.cell.desired && a.cell.fact.seen == PLAN_SEEN_READY && !a.cell.waiting;
@@ -163,6 +226,7 @@ static int explain(struct cli *cli, struct status *status)
 		code = EXIT_DIFFERS;
 	} else {
 		world_run(world);
+		e.world = world;
 		e.planner = world_planner(world);
 		explain_all(&e);
 	}

@@ -112,6 +112,27 @@ static bool take_events(struct status *status, const char *name, struct world_fi
 	return true;
 }
 
+static bool take_holds(struct status *status, const char *name, struct world_filter *filter,
+		       struct rows *rows)
+{
+	(void)filter;
+	struct err err;
+	json_t *fleet = status_file(status, REPORT_SUMMARY_FILE, &err), *hold;
+	size_t i;
+	if (!fleet)
+		return complain("%s", err.text);
+	*vec_push(&rows->owned) = fleet;
+	json_array_foreach(json_object_get(fleet, "holds"), i, hold)
+	{
+		const char *service = text_at(hold, "service"), *id = text_at(hold, "id");
+		if (!name || (id && strcmp(id, name) == 0) ||
+		    (service &&
+		     (strcmp(service, name) == 0 || strcmp(last_part(service), name) == 0)))
+			*vec_push(&rows->items) = (struct row){ .name = id, .json = hold };
+	}
+	return true;
+}
+
 static const struct resource {
 	const char *names[4]; /* the plural first */
 	const char *json_key; /* as ECS calls the list */
@@ -124,6 +145,7 @@ static const struct resource {
 	{ { "tasks", "task" }, "tasks", task_columns, take_tasks },
 	{ { "taskdefs", "taskdef" }, "taskDefinitions", taskdef_columns, take_taskdefs },
 	{ { "events", "event" }, "events", event_columns, take_events },
+	{ { "holds", "hold" }, "holds", hold_columns, take_holds },
 };
 
 static const struct resource *find_resource(const char *name)
@@ -210,9 +232,11 @@ static int run(struct cli *cli, const struct flags_args *args)
 	struct world_filter *filter = NULL;
 	struct expr_error error;
 	if (!resource)
-		return say_error(EXIT_USAGE,
-				 "cannot get '%s': one of services, nodes, tasks, taskdefs, events",
-				 args->items[0]);
+		return say_error(
+			EXIT_USAGE,
+			"cannot get '%s': one of services, nodes, tasks, taskdefs, events, "
+			"holds",
+			args->items[0]);
 	if (options.filter && resource->take != take_nodes && resource->take != take_tasks)
 		return say_error(EXIT_USAGE, "--filter is for nodes and tasks");
 	if (options.filter && !(filter = world_filter_new(options.filter, &error)))
@@ -225,9 +249,9 @@ static int run(struct cli *cli, const struct flags_args *args)
 
 const struct verb verb_get = {
 	.name = "get",
-	.usage = "services|nodes|tasks|taskdefs|events [NAME] [FLAG]...",
+	.usage = "services|nodes|tasks|taskdefs|events|holds [NAME] [FLAG]...",
 	.about =
-		"List services, nodes, tasks, task definitions or events.\n"
+		"List services, nodes, tasks, task definitions, events, or what is held and why.\n"
 		"JSON has the shapes of ECS's describe-services, describe-container-instances and\n"
 		"describe-tasks. NAME may be CLUSTER/NAME.",
 	.flags = flags,

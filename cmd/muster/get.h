@@ -34,12 +34,15 @@ bool task_recent(const struct rows *rows, size_t i);
 /* "0.0.0.0:8080->80/tcp", as `docker ps` has it, of one of a task's containers[]; "": none. */
 const char *container_ports(struct arena *arena, const json_t *container);
 
+/* history.c: a table of deployments[]; reasons are not cut, but wrapped. */
+void deployments_table(struct cli *cli, const json_t *deployments, struct buf *out);
+
 struct column {
 	const char *header; /* NULL ends a table of columns */
 	const char *(*cell)(struct arena *arena, const struct row *row);
 	bool wide; /* only with -o wide */
 };
 extern const struct column service_columns[], node_columns[], task_columns[], stopped_columns[],
-	taskdef_columns[], event_columns[];
+	taskdef_columns[], event_columns[], hold_columns[];
 
 #endif

@@ -31,7 +31,8 @@ static const struct {
 				    "  name: heartbeat\n"
 				    "spec:\n"
 				    "  taskDefinition: heartbeat\n"
-				    "  minReadySeconds: 1\n" },
+				    "  minReadySeconds: 1\n"
+				    "  monitorSeconds: 2\n" },
 };
 
 /* 0: done, ENOENT: there is no git here. */

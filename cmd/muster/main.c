@@ -12,8 +12,9 @@
 #include "diag/diag.h"
 
 static const struct verb *const verbs[] = {
-	&verb_get,	 &verb_describe, &verb_explain,	 &verb_wait, &verb_allow,  &verb_forget,
-	&verb_reconcile, &verb_plan,	 &verb_validate, &verb_logs, &verb_import, &verb_init,
+	&verb_get,    &verb_describe,  &verb_explain, &verb_wait,    &verb_allow,
+	&verb_forget, &verb_reconcile, &verb_plan,    &verb_history, &verb_validate,
+	&verb_logs,   &verb_import,    &verb_init,
 };
 
 static const struct flag global_flags[] = {

@@ -28,7 +28,7 @@ struct verb {
 	int (*run)(struct cli *cli, const struct flags_args *args); /* an exit code */
 };
 extern const struct verb verb_get, verb_describe, verb_explain, verb_wait, verb_allow, verb_forget,
-	verb_reconcile, verb_plan, verb_validate, verb_logs, verb_import, verb_init;
+	verb_reconcile, verb_plan, verb_history, verb_validate, verb_logs, verb_import, verb_init;
 
 /* "muster: TEXT" on stderr; answers the code. */
 int say_error(enum exit_code code, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -84,8 +84,6 @@ const char *text_at(const json_t *object, const char *key); /* NULL where absent
 const char *last_part(const char *arn); /* after the last '/'; NULL gives NULL */
 /* A number as text; NULL for null: not known. */
 const char *count_at(struct arena *arena, const json_t *object, const char *key);
-/* The condition that says most about it: "Ready", "TasksFailing", ... */
-const char *state_word(const json_t *doc);
 
 /* --- tree.c: manifests of a directory ------------------------------------------------------------
  */

@@ -299,27 +299,3 @@ const char *count_at(struct arena *arena, const json_t *object, const char *key)
 		       ? arena_printf(arena, "%lld", (long long)json_integer_value(value))
 		       : NULL;
 }
-
-/* In this order; the first that holds speaks. */
-const char *state_word(const json_t *doc)
-{
-	static const char *const types[] = { "Stalled", "Held",	       "Degraded",
-					     "Lagging", "Progressing", "Ready" };
-	const json_t *conditions = json_object_get(doc, "conditions");
-	for (size_t t = 0; t < ARRAY_LEN(types); t++) {
-		size_t i;
-		json_t *c;
-		json_array_foreach(conditions, i, c)
-		{
-			const char *type = text_at(c, "type"), *status = text_at(c, "status");
-			if (!type || strcmp(type, types[t]) != 0 || !status)
-				continue;
-			const char *reason = text_at(c, "reason");
-			if (reason && strcmp(reason, "AllTasksReady") == 0)
-				return "Ready";
-			if (strcmp(status, "True") == 0 || strcmp(type, "Ready") == 0)
-				return reason;
-		}
-	}
-	return NULL;
-}

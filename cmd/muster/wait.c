@@ -110,8 +110,68 @@ static const char *nowhere_text(const json_t *service)
 	return text_is(c, "reason", "NoNodeCanRunIt") ? text_at(c, "message") : NULL;
 }
 
+/* Its deployment came to no good end: says what happened, and what to do about it. */
+static bool failed(const json_t *service, struct buf *text)
+{
+	const json_t *c = condition_of(service, "Progressing");
+	const char *message = text_at(c, "message");
+	bool back = text_is(c, "reason", "RolledBack"), going = text_is(c, "reason", "RollingBack");
+	if (!back && !going && !text_is(service, "rolloutState", "FAILED"))
+		return false;
+	struct buf CLEANUP(buf_release) name = { 0 };
+	buf_adds(&name, buf_str(text));
+	buf_reset(text);
+	buf_addf(text, "the deployment of %s %s", buf_str(&name),
+		 back	 ? "was rolled back"
+		 : going ? "failed and goes back"
+			 : "failed");
+	if (message)
+		buf_addf(text, ": %s", message);
+	return true;
+}
+
+/* A hold of this service; of NULL: of a commit. */
+static const json_t *hold_of(const json_t *summary, const json_t *service)
+{
+	size_t i;
+	json_t *hold;
+	json_array_foreach(json_object_get(summary, "holds"), i, hold)
+	{
+		const char *of = text_at(hold, "service"), *cluster = text_at(service, "cluster");
+		size_t len = cluster ? strlen(cluster) : 0;
+		if (!service && !of)
+			return hold;
+		if (service && of && cluster && strncmp(of, cluster, len) == 0 && of[len] == '/' &&
+		    text_is(service, "service", of + len + 1))
+			return hold;
+	}
+	return NULL;
+}
+
+/* With its id and the command that releases it, once. */
+static enum verdict held(const json_t *hold, struct buf *text)
+{
+	const char *message = text_at(hold, "message"), *id = text_at(hold, "id"),
+		   *release = text_at(hold, "release");
+	buf_reset(text);
+	buf_addf(text, "held%s%s: %s", id ? ", id " : "", id ? id : "", message ? message : "");
+	if (release && !(message && strstr(message, release)))
+		buf_addf(text, "; release: %s", release);
+	return HELD;
+}
+
+/* More than counts say: that it is paused, bakes, is watched. */
+static void add_rollout(const json_t *service, struct buf *text)
+{
+	const json_t *rollout = json_object_get(service, "rollout");
+	const char *message = text_at(rollout, "message");
+	bool plain = text_is(rollout, "reason", "Updating") && !json_object_get(rollout, "step");
+	if (message && !plain && !text_is(rollout, "reason", "NodesNotYetKnown"))
+		buf_addf(text, ": %s", message);
+}
+
 /* What one service that is not converged means for the goal; text: why it is not there. */
-static enum verdict service_verdict(const json_t *service, struct buf *text)
+static enum verdict service_verdict(const json_t *summary, const json_t *service, struct buf *text)
 {
 	int64_t desired = number_at(service, "desiredCount"),
 		ready = number_at(service, "readyCount"),
@@ -121,20 +181,23 @@ static enum verdict service_verdict(const json_t *service, struct buf *text)
 	bool removing = text_is(service, "status", "DRAINING");
 	buf_addf(text, "%s%s%s", plain ? "" : text_at(service, "cluster"), plain ? "" : "/",
 		 text_at(service, "service"));
-	if (text_is(service, "rolloutState", "FAILED"))
+	if (failed(service, text))
 		return FAILED;
 	if (json_is_null(json_object_get(service, "desiredCount"))) {
 		buf_adds(text, " is not looked at yet");
 		return WAIT_ON;
 	}
 	const char *stalled = stalled_text(service);
+	const json_t *hold = hold_of(summary, service);
 	stalled = stalled ? stalled : nowhere_text(service);
 	bool healthy = unknown == 0 && stopping == 0 &&
 		       ready + number_at(service, "unreachableCount") >= desired && !stalled;
-	bool done = strcmp(options.goal, "healthy") == 0 || removing ||
-		    !condition_is(service, "Progressing", "True");
-	if (healthy && done)
+	bool any_way = strcmp(options.goal, "healthy") == 0; /* held or under way */
+	if (healthy &&
+	    (any_way || (!hold && (removing || !condition_is(service, "Progressing", "True")))))
 		return REACHED;
+	if (hold)
+		return held(hold, text);
 	buf_addf(text, " %lld/%lld", (long long)ready, (long long)desired);
 	if (unknown)
 		buf_addf(text, ", %lld not yet known", (long long)unknown);
@@ -142,37 +205,42 @@ static enum verdict service_verdict(const json_t *service, struct buf *text)
 		buf_addf(text, ", %lld to stop", (long long)stopping);
 	if (stalled)
 		buf_addf(text, ": %s", stalled);
+	else
+		add_rollout(service, text);
 	return WAIT_ON;
 }
 
-/* The first is named with all that is known of it, a few more by their counts. */
+/* The first is named with all that is known of it, a few more by their counts. What ends the wait
+ * speaks alone, a failure before a hold. */
 #define SERVICES_NAMED 5
 
 static enum verdict services_verdict(const struct waiting *w, const json_t *summary,
 				     struct buf *text)
 {
 	size_t i, waiting = 0;
+	enum verdict all = REACHED;
 	json_t *service;
 	json_array_foreach(json_object_get(summary, "notConverged"), i, service)
 	{
 		const char *cluster = text_at(service, "cluster");
-		struct buf one = { 0 };
+		struct buf CLEANUP(buf_release) one = { 0 };
 		if (w->cli->cluster && cluster && strcmp(cluster, w->cli->cluster) != 0)
 			continue;
-		enum verdict v = service_verdict(service, &one);
-		if (v == FAILED) {
+		enum verdict v = service_verdict(summary, service, &one);
+		if (v == FAILED || (v == HELD && all != HELD)) {
 			buf_reset(text);
-			buf_addf(text, "the deployment of %s failed", buf_str(&one));
-		} else if (v == WAIT_ON && waiting++ < SERVICES_NAMED) {
+			buf_adds(text, buf_str(&one));
+			all = v;
+		} else if (v == WAIT_ON && all != HELD && waiting++ < SERVICES_NAMED) {
 			buf_addf(text, "%s%s", text->len ? "; " : "", buf_str(&one));
+			all = WAIT_ON;
 		}
-		buf_release(&one);
 		if (v == FAILED)
 			return FAILED;
 	}
-	if (waiting > SERVICES_NAMED)
+	if (all == WAIT_ON && waiting > SERVICES_NAMED)
 		buf_addf(text, "; and %zu more", waiting - SERVICES_NAMED);
-	return waiting ? WAIT_ON : REACHED;
+	return all;
 }
 
 static enum verdict wait_on(struct buf *text, const char *what, const char *why)
@@ -218,16 +286,14 @@ static enum verdict judge(const struct waiting *w, const json_t *summary, struct
 	/* One that is in force stays so, whatever became of those that came after it. */
 	if (applied && (options.commit ? commit_covers(source, applied) : same))
 		return fleet_verdict(w, summary, text);
-	const json_t *hold = json_array_get(json_object_get(summary, "holds"), 0);
+	const json_t *hold = hold_of(summary, NULL);
 	bool concerns = seen && !same && commit_covers(source, seen);
 	if (concerns && json_is_false(json_object_get(source, "seenValid"))) {
 		buf_addf(text, "commit %.7s is invalid", seen);
 		return INVALID;
 	}
-	if (concerns && hold) {
-		buf_adds(text, text_at(hold, "message") ? text_at(hold, "message") : "held");
-		return HELD;
-	}
+	if (concerns && hold)
+		return held(hold, text);
 	return wait_on(text, applied ? "the commit is not applied yet" : "no commit is applied yet",
 		       text_at(json_object_get(source, "error"), "message"));
 }
@@ -439,8 +505,11 @@ const struct verb verb_wait = {
 	.about = "Wait until what was pushed runs: on every node that had registered when musterd\n"
 		 "applied the commit. Without --commit: what musterd has seen of the branch.\n"
 		 "Nodes that musterd does not know yet, after its start, are waited for.\n"
-		 "Exit code 0: it does, 1: a deployment failed, 3: the commit is invalid,\n"
-		 "5: time ran out, 6: it is held. Unreachable nodes are listed, and do not block.",
+		 "Exit code 0: it does, 1: a deployment failed or was rolled back, 3: the commit "
+		 "is\n"
+		 "invalid, 5: time ran out, 6: it or a service is held. A paused roll-out is "
+		 "waited\n"
+		 "for. Unreachable nodes are listed, and do not block.",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
 	.options = &options,

@@ -76,7 +76,9 @@ void musterd_step(void *arg)
 	arena_init(&arena);
 	struct control_effects effects = { 0 };
 	int64_t now_ms = clock_monotonic_ms();
+	musterd_zones_tell(d, now_ms); /* of what was applied since */
 	control_step(d->control, now_ms, clock_unix_ms(), &arena, &effects);
+	musterd_source_history(d);
 	if (effects.items.len > 0)
 		musterd_status_behind(d);
 	for (size_t i = 0; i < effects.items.len; i++)
@@ -106,10 +108,10 @@ void musterd_once_check(struct musterd *d)
 		   (!control_synced(c) && !c->store_away)) {
 		return;
 	} else {
-		d->exit_code = c->source_reason	 ? EXIT_SYSTEM
-			       : c->seen_invalid ? EXIT_INVALID
-			       : c->has_hold	 ? EXIT_HELD
-						 : EXIT_DONE;
+		d->exit_code = c->source_reason		? EXIT_SYSTEM
+			       : c->seen_invalid	? EXIT_INVALID
+			       : control_commit_hold(c) ? EXIT_HELD
+							: EXIT_DONE;
 		if (c->source_reason)
 			log_error(c->source_text);
 		if (c->seen_invalid) {

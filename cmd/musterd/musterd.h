@@ -52,6 +52,8 @@ struct musterd {
 	struct buf events; /* lines of events.jsonl to be written */
 	int exit_code;
 	bool source_answered;
+	bool history_asked;    /* the source was asked for the whole history */
+	int64_t zones_told_ms; /* 0: never */
 };
 
 /* store.c: the store's side. */
@@ -61,12 +63,17 @@ void musterd_store_list_nodes(struct musterd *d);
 
 /* source.c */
 bool musterd_source_start(struct musterd *d, struct err *err);
+/* Control may lack some of the history: ask for all of it, once. */
+void musterd_source_history(struct musterd *d);
 
 /* effects.c: decide soon (all events of this turn of the loop together). */
 void musterd_step_soon(struct musterd *d);
 void musterd_step(void *arg);
 /* --once: stop when nothing is under way any more. */
 void musterd_once_check(struct musterd *d);
+
+/* zones.c: tell the time zones that control wants, or that grow old. False: nothing was told. */
+bool musterd_zones_tell(struct musterd *d, int64_t now_ms);
 
 /* commands.c: files in STATE/control. */
 bool musterd_commands_start(struct musterd *d, struct err *err);

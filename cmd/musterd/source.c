@@ -22,6 +22,9 @@ static bool taken(void *arg, const struct source_snapshot *snapshot)
 {
 	struct musterd *d = arg;
 	bool ok = control_snapshot(d->control, snapshot, clock_monotonic_ms(), clock_unix_ms());
+	/* What it applied may ask for contents of old revisions, once for each. */
+	if (!snapshot->partial && d->control->contents_wanted)
+		d->history_asked = false;
 	if (ok)
 		answered(d);
 	else if (d->control->store_listed)
@@ -57,6 +60,16 @@ static const char *git_program(struct arena *arena)
 	char *slash = strrchr(self, '/');
 	*slash = '\0';
 	return fs_join(arena, self, "muster-git");
+}
+
+void musterd_source_history(struct musterd *d)
+{
+	bool needed = control_needs_history(d->control);
+	if (needed && !d->history_asked && d->source && d->source_answered) {
+		source_have(d->source, NULL);
+		source_look(d->source);
+	}
+	d->history_asked = needed;
 }
 
 bool musterd_source_start(struct musterd *d, struct err *err)

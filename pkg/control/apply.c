@@ -29,39 +29,67 @@ struct service_state *service_get(struct control *c, const char *cluster, const 
  * --------------------------------------------------------------- */
 
 struct resolved {
-	struct content *content; /* NULL: stalled */
-	const char *stalled;	 /* literal, or in the arena */
+	const char *family; /* in the arena, as .stalled */
+	uint32_t revision;
+	const struct digest *digest;		  /* of the task definition; NULL: stalled */
+	const struct task_definition *definition; /* NULL: the ledger has it */
+	const char *stalled;
 };
 
 static struct resolved resolve(struct control *c, const struct manifest_tree *tree,
 			       const struct daemon_service *spec, struct arena *arena)
 {
-	const char *name;
+	struct resolved r = { 0 };
 	uint32_t pinned;
-	if (!manifest_task_definition_ref(spec->task_definition.value, arena, &name, &pinned))
+	if (!manifest_task_definition_ref(spec->task_definition.value, arena, &r.family, &pinned))
 		return (struct resolved){ .stalled = "the task definition's name is malformed" };
-	const struct manifest_object *object = manifest_find_task_definition(tree, name);
-	struct family *family = map_get(c->families, name);
+	const struct manifest_object *object = manifest_find_task_definition(tree, r.family);
+	struct family *family = map_get(c->families, r.family);
 	if (object && family && (!pinned || pinned == family->current)) {
-		struct digest target = task_target_digest(&object->digest, NULL, spec->redeploy);
-		return (struct resolved){ .content = content_get(c, name, family->current,
-								 &object->digest, &target,
-								 object->task_definition) };
+		r.revision = family->current;
+		r.digest = &object->digest;
+		r.definition = object->task_definition;
+		return r;
 	}
 	const struct revision *revision = family ? ledger_find(family, pinned) : NULL;
+	r.revision = pinned;
 	if (!revision)
-		return (struct resolved){ .stalled = arena_printf(
-						  arena,
-						  "revision %s:%u is not known: no commit of the "
-						  "branch's history has made it",
-						  name, pinned) };
-	struct digest target = task_target_digest(&revision->digest, NULL, spec->redeploy);
-	struct content *content = content_of_revision(c, family, revision, &target);
-	if (content)
-		return (struct resolved){ .content = content };
-	return (struct resolved){ .stalled = arena_printf(
-					  arena, "the content of revision %s:%u is no longer kept",
-					  name, pinned) };
+		r.stalled = arena_printf(arena,
+					 "revision %s:%u is not known: no commit of the branch's "
+					 "history has made it",
+					 r.family, pinned);
+	else if (!revision->content && ledger_want_content(c, family, pinned))
+		r.stalled = arena_printf(
+			arena, "the content of revision %s:%u is looked for in the history",
+			r.family, pinned);
+	else if (!revision->content)
+		r.stalled = arena_printf(arena,
+					 "the content of revision %s:%u is no longer kept, and not "
+					 "found in the branch's history",
+					 r.family, pinned);
+	else
+		r.digest = &revision->digest;
+	return r;
+}
+
+/* The release that the manifest asks for: the present one where that is it; NULL: stalled. */
+static struct release *release_wanted(struct control *c, const struct service_state *s,
+				      const struct daemon_service *spec, struct resolved *r)
+{
+	if (!r->digest)
+		return NULL;
+	struct digest digest = release_digest(r->digest, &spec->overrides, spec->redeploy);
+	if (s->wanted && s->wanted->revision == r->revision &&
+	    digest_equal(&s->wanted->digest, &digest))
+		return s->wanted;
+	if (r->definition)
+		return release_new(c, r->family, r->revision, r->digest, r->definition,
+				   &spec->overrides, spec->redeploy);
+	struct release *made =
+		release_of_revision(c, r->family, r->revision, &spec->overrides, spec->redeploy);
+	if (!made)
+		r->stalled = "the content of the revision in the ledger cannot be read";
+	return made;
 }
 
 /* A service whose constraints cannot be asked is stalled: it must not run where they may be false.
@@ -69,7 +97,7 @@ static struct resolved resolve(struct control *c, const struct manifest_tree *tr
 static void compile_constraints(struct control *c, struct service_state *s)
 {
 	const struct daemon_service *spec = s->spec;
-	const struct task_definition *td = s->content ? s->content->definition : NULL;
+	const struct task_definition *td = s->wanted ? release_base(s->wanted)->definition : NULL;
 	uint32_t own = spec->placement_constraints.len;
 	uint32_t max = own + (td ? td->placement_constraints.len : 0);
 	s->constraints = ARENA_ARRAY(&s->arena, const struct expr *, max + 1);
@@ -83,64 +111,16 @@ static void compile_constraints(struct control *c, struct service_state *s)
 		if (expr) {
 			s->constraints[s->constraint_count++] = expr;
 		} else {
-			s->content = NULL;
 			s->stalled = arena_printf(&s->arena, "the constraint '%s' is not valid: %s",
 						  text, error.text);
 		}
 	}
 }
 
-static void free_constraints(const struct expr **constraints, uint32_t count)
+static void free_exprs(const struct expr **exprs, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		expr_free((struct expr *)constraints[i]);
-}
-
-/* Tell the planner what the service now is. */
-void apply_tell_planner(struct control *c, struct service_state *s)
-{
-	struct arena scratch;
-	arena_init(&scratch);
-	struct plan_variant all = { 0 };
-	struct plan_service p = {
-		.cluster = s->cluster,
-		.name = s->name,
-		.priority = s->priority,
-		.constraints = s->constraints,
-		.constraint_count = s->constraint_count,
-		.min_healthy_percent = s->min_healthy_percent,
-		.monitor_ms = s->monitor_seconds * 1000,
-		.reach = UINT32_MAX,
-		.stops_allowed = UINT32_MAX,
-		.suspend = s->suspend || s->kept,
-		.stalled = !s->content,
-		.removing = s->removing,
-	};
-	p.task_group_service = intern_add(c->intern, arena_printf(&scratch, "service:%s", s->name));
-	if (s->content) {
-		const struct task_definition *td = render_definition(c, s, s->content, &scratch);
-		struct str_list names = task_definition_capabilities(td, &scratch);
-		intern_id *ids = ARENA_ARRAY(&scratch, intern_id, names.len + 1);
-		for (uint32_t i = 0; i < names.len; i++)
-			ids[i] = intern_add(c->intern, names.items[i]);
-		all.capabilities = ids;
-		all.capability_count = names.len;
-		all.engine = task_definition_engine(td);
-		all.resources = task_definition_resources(td, &scratch);
-		all.document_bytes = td == s->content->definition ? s->content->document_bytes
-								  : content_document_bytes(td);
-		all.pulls = images_pulled(s->content);
-		all.images_unresolved = images_unresolved(s->content);
-		all.target = s->content->target;
-		p.max_parallel_pulls = s->planned_pulls;
-		p.current = (struct plan_release){ s->content->revision, &all, 1 };
-		p.task_group_family = intern_add(
-			c->intern, arena_printf(&scratch, "family:%s", s->content->family));
-	}
-	s->id = planner_service_set(c->planner, &p);
-	arena_release(&scratch);
-	fleet_service_facts(c, s);
-	dirty_service(c, s);
+		expr_free((struct expr *)exprs[i]);
 }
 
 static void service_numbers(struct service_state *s, const struct daemon_service *spec)
@@ -158,6 +138,7 @@ static void service_numbers(struct service_state *s, const struct daemon_service
 	if (d && d->maximum_percent.set)
 		s->max_percent = (uint32_t)d->maximum_percent.value;
 	s->suspend = spec->suspend == OPT_TRUE;
+	s->keep_on_drain = spec->drain && strcmp(spec->drain, "keep") == 0;
 	struct str_list depends = { .items = ARENA_ARRAY(&s->arena, const char *,
 							 spec->depends_on.len + 1) };
 	for (uint32_t i = 0; i < spec->depends_on.len; i++)
@@ -177,6 +158,20 @@ static void render_again(struct control *c, const struct service_state *s)
 	}
 }
 
+/* The expressions of its steps, as far as they are asked by one. */
+static void compile_steps(struct control *c, struct service_state *s)
+{
+	const struct rollout *rollout = s->spec->rollout;
+	uint32_t count = rollout ? rollout->steps.len : 0;
+	s->steps = ARENA_ARRAY(&s->arena, const struct expr *, count + 1);
+	s->step_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		struct expr_error error;
+		const char *text = rollout->steps.items[i].expression.value;
+		s->steps[i] = text ? expr_compile(text, c->intern, &error) : NULL;
+	}
+}
+
 static void apply_service(struct control *c, const struct manifest_tree *tree,
 			  const struct manifest_object *object, int64_t now_unix_ms)
 {
@@ -186,18 +181,18 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	struct arena arena;
 	arena_init(&arena);
 	struct resolved r = resolve(c, tree, spec, &arena);
+	struct release *wanted = release_wanted(c, s, spec, &r), *before = s->wanted;
 	uint64_t serial = file_cache_serial(c->cache, object->path);
 	uint32_t pulls = cluster_max_parallel_pulls(c, s->cluster);
 	bool same_spec = s->spec && s->spec_serial == serial &&
 			 s->spec_pos.line == spec->pos.line && s->spec_pos.col == spec->pos.col;
-	if (same_spec && r.content && !s->stalled && s->content == r.content &&
-	    s->planned_revision == r.content->revision && s->planned_pulls == pulls) {
+	if (same_spec && wanted && !s->stalled && before == wanted && s->planned_pulls == pulls) {
 		arena_release(&arena);
 		return;
 	}
 	struct arena old_arena = s->arena;
-	const struct expr **old = s->constraints;
-	uint32_t old_count = s->constraint_count;
+	const struct expr **constraints = s->constraints, **steps = s->steps;
+	uint32_t constraint_count = s->constraint_count, step_count = s->step_count;
 
 	s->arena = arena; /* holds r.stalled */
 	s->spec = schema_copy(&daemon_service_schema, spec, &s->arena);
@@ -207,17 +202,20 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	s->removing = s->kept = false;
 	s->stalled = r.stalled;
 	/* A stalled service keeps what it ran: only its target is unknown. */
-	s->content = r.content;
-	s->planned_revision = r.content ? r.content->revision : 0;
+	s->wanted = wanted;
 	s->planned_pulls = pulls;
 	compile_constraints(c, s);
+	compile_steps(c, s);
 	service_numbers(s, spec);
 	if (!s->created_unix_ms)
 		s->created_unix_ms = now_unix_ms;
-	apply_tell_planner(c, s);
-	free_constraints(old, old_count);
-	arena_release(&old_arena);
 	deployment_begin(c, s, now_unix_ms);
+	release_drop(c, s, before);
+	rollout_rejudge(c, s);
+	tell_planner(c, s);
+	free_exprs(constraints, constraint_count);
+	free_exprs(steps, step_count);
+	arena_release(&old_arena);
 	render_again(c, s);
 }
 
@@ -242,7 +240,7 @@ static void apply_gone(struct control *c, struct service_state *s, int64_t now_u
 	s->kept = keep;
 	s->removing = !keep;
 	s->stalled = NULL;
-	apply_tell_planner(c, s);
+	tell_planner(c, s);
 	if (!news) /* it was so before the start */
 		return;
 	ledger_dirty_service(c, s);
@@ -329,7 +327,7 @@ static void apply_clusters(struct control *c, const struct manifest_tree *tree)
 		struct service_state *s = value;
 		if (s->id == PLAN_NONE || !cluster_differs(old, c->clusters, s->cluster))
 			continue;
-		apply_tell_planner(c, s);
+		tell_planner(c, s);
 		render_again(c, s);
 	}
 	map_free(old);
@@ -369,6 +367,8 @@ void apply_seen(struct control *c, int64_t now_unix_ms)
 			apply_gone(c, s, now_unix_ms);
 	}
 	dirty_all_services(c); /* observedCommit, holds */
+	c->zones_wanted = true;
+	c->rollouts_stale = true;
 	c->save_applied = true;
 	c->dirty_fleet = c->planner_stale = true;
 }

@@ -129,12 +129,13 @@ static uint32_t lagging_nodes(const struct control *c, const struct service_stat
  * A service that is placed nowhere though nodes match it: they lack what it needs. Says how many of
  * them lack what; false: it is placed, or no node matches.
  */
-static bool runs_nowhere(const struct control *c, const struct service_state *s, struct buf *why)
+bool service_runs_nowhere(const struct control *c, const struct service_state *s, struct buf *why)
 {
 	bool stays = s->removing || s->suspend || s->kept || s->stalled;
 	if (s->id == PLAN_NONE || stays || s->counts.desired || !s->counts.excluded)
 		return false;
-	bool native = planner_service(c->planner, s->id)->engine == ENGINE_PROCESS;
+	bool native = s->content && s->content->definition &&
+		      task_definition_engine(s->content->definition) == ENGINE_PROCESS;
 	const char *const lacks[PLAN_REASON_COUNT] = {
 		[PLAN_NO_ENGINE] = native ? "no process engine" : "no container engine",
 		[PLAN_MISSING_CAPABILITY] = "a capability is missing",
@@ -143,7 +144,7 @@ static bool runs_nowhere(const struct control *c, const struct service_state *s,
 		[PLAN_PORT_TAKEN] = "a host port is taken",
 		[PLAN_NODE_FULL] = "no room for another task is left",
 	};
-	uint32_t counts[PLAN_REASON_COUNT] = { 0 };
+	uint32_t counts[PLAN_REASON_COUNT] = { 0 }, lacking = 0;
 	struct arena arena;
 	plan_node_id *ids;
 	arena_init(&arena);
@@ -151,31 +152,44 @@ static bool runs_nowhere(const struct control *c, const struct service_state *s,
 	for (uint32_t i = 0; i < count; i++)
 		counts[planner_cell(c->planner, s->id, ids[i]).reason]++;
 	arena_release(&arena);
-	for (int i = 0; i < PLAN_REASON_COUNT; i++)
-		if (lacks[i] && counts[i])
-			buf_addf(why, "%s%s on %u node%s", why->len ? ", " : "", lacks[i],
-				 counts[i], counts[i] == 1 ? "" : "s");
-	return why->len > 0;
+	for (int i = 0; i < PLAN_REASON_COUNT; i++) {
+		if (!lacks[i] || !counts[i])
+			continue;
+		if (why)
+			buf_addf(why, "%s%s on %u node%s", lacking ? ", " : "", lacks[i], counts[i],
+				 counts[i] == 1 ? "" : "s");
+		lacking += counts[i];
+	}
+	return lacking > 0;
 }
 
-/* Complete where every reachable placed node is healthy on the present target, and which those are
- * is known. What no node can run is not. */
-static void deployment_judge(struct control *c, struct service_state *s, bool nowhere,
-			     int64_t now_unix_ms)
+static void condition_progressing(struct control *c, struct service_state *s, int64_t now_unix_ms)
 {
-	struct deployment *d = &s->primary;
+	struct conditions *conditions = &s->conditions;
+	const struct deployment *d = &s->primary;
 	const struct plan_counts *n = &s->counts;
-	bool complete = !nowhere && s->content && control_synced(c) && c->nodes_ever_known &&
-			n->unknown == 0 && n->ready + n->unreachable >= n->desired &&
-			n->in_flight == 0;
-	if (!s->has_primary || d->state != ROLLOUT_IN_PROGRESS || !complete || s->removing ||
-	    !digest_equal(&d->target, &s->content->target))
-		return;
-	d->state = ROLLOUT_COMPLETED;
-	d->updated_unix_ms = d->finished_unix_ms = now_unix_ms;
-	ledger_dirty_service(c, s);
-	event_add(c, s, NULL, "INFO", "SERVICE_DEPLOYMENT_COMPLETED", now_unix_ms,
-		  "(service %s) (deployment %s) deployment completed.", s->name, d->id);
+	if (s->removing)
+		SET(PROGRESSING, TRUE, "Removing", "tasks are being stopped");
+	else if (!s->has_primary)
+		SET(PROGRESSING, FALSE, "NoDeployment", "nothing was deployed yet");
+	else if (d->state == ROLLOUT_FAILED)
+		SET(PROGRESSING, FALSE, "DeploymentFailed", "%s", d->reason ? d->reason : "failed");
+	else if (d->state == ROLLOUT_COMPLETED && s->has_failed)
+		SET(PROGRESSING, FALSE, "RolledBack", "%s", s->failed.reason);
+	else if (d->state == ROLLOUT_COMPLETED)
+		SET(PROGRESSING, FALSE, "DeploymentCompleted", "ECS deployment %s completed.",
+		    d->id);
+	else if (s->verdict.paused)
+		SET(PROGRESSING, TRUE, "Paused", "%s", s->verdict_text);
+	else if (d->rollback_of[0])
+		SET(PROGRESSING, TRUE, "RollingBack", "%s %u of %u nodes have revision %u again.",
+		    s->has_failed && s->failed.reason ? s->failed.reason : "rolling back:",
+		    n->current, n->desired, d->revision);
+	else
+		SET(PROGRESSING, TRUE, "DeploymentInProgress",
+		    "ECS deployment %s in progress: %u of %u nodes have revision %u%s%s", d->id,
+		    n->current, n->desired, d->revision, s->verdict_text[0] ? "; " : "",
+		    s->verdict_text);
 }
 
 void conditions_of_service(struct control *c, struct service_state *s, int64_t now_unix_ms)
@@ -183,8 +197,7 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 	struct conditions *conditions = &s->conditions;
 	const struct plan_counts *n = &s->counts;
 	struct buf CLEANUP(buf_release) why = { 0 };
-	bool nowhere = runs_nowhere(c, s, &why);
-	deployment_judge(c, s, nowhere, now_unix_ms);
+	bool nowhere = service_runs_nowhere(c, s, &why);
 	bool looked = c->store_listed && s->id != PLAN_NONE;
 	s->judged = looked;
 	bool steady = looked && !nowhere && n->unknown == 0 && n->ready == n->desired &&
@@ -209,17 +222,7 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 		SET(READY, FALSE, "TasksNotReady", "%u of %u tasks are ready", n->ready,
 		    n->desired);
 
-	if (s->has_primary && s->primary.state == ROLLOUT_IN_PROGRESS && !s->removing)
-		SET(PROGRESSING, TRUE, "DeploymentInProgress",
-		    "ECS deployment %s in progress: %u of %u nodes have revision %u", s->primary.id,
-		    n->updated, n->desired, s->primary.revision);
-	else if (s->removing)
-		SET(PROGRESSING, TRUE, "Removing", "tasks are being stopped");
-	else if (s->has_primary)
-		SET(PROGRESSING, FALSE, "DeploymentCompleted", "ECS deployment %s completed.",
-		    s->primary.id);
-	else
-		SET(PROGRESSING, FALSE, "NoDeployment", "nothing was deployed yet");
+	condition_progressing(c, s, now_unix_ms);
 
 	if (n->failed)
 		SET(DEGRADED, TRUE, "TasksFailing", "%u of %u tasks fail or wait to be restarted",
@@ -236,8 +239,12 @@ void conditions_of_service(struct control *c, struct service_state *s, int64_t n
 	else
 		SET(STALLED, FALSE, "NotStalled", "nothing is in the way");
 
-	if (c->has_hold)
-		SET(HELD, TRUE, "CommitHeld", "%s", c->hold.message);
+	const struct hold *hold = control_service_hold(c, s);
+	if (!hold)
+		hold = control_commit_hold(c);
+	if (hold)
+		SET(HELD, TRUE, hold->service ? hold_cause_name(hold->cause) : "CommitHeld", "%s",
+		    hold->message);
 	else
 		SET(HELD, FALSE, "NothingHeld", "nothing is held");
 
@@ -315,8 +322,15 @@ void conditions_of_fleet(struct control *c, int64_t now_unix_ms)
 	else
 		SET(STALLED, FALSE, "NotStalled", "nothing is in the way");
 
-	if (c->has_hold)
-		SET(HELD, TRUE, "CommitHeld", "%s", c->hold.message);
+	const struct hold *hold = control_commit_hold(c);
+	if (hold)
+		SET(HELD, TRUE, "CommitHeld", "%s", hold->message);
+	else if (c->holds.len == 1)
+		SET(HELD, TRUE, hold_cause_name(c->holds.items[0].cause), "%s",
+		    c->holds.items[0].message);
+	else if (c->holds.len > 1)
+		SET(HELD, TRUE, "ServicesHeld", "%zu changes are held: muster get holds",
+		    c->holds.len);
 	else
 		SET(HELD, FALSE, "NothingHeld", "nothing is held");
 

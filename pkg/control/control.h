@@ -89,6 +89,16 @@ bool control_snapshot(struct control *control, const struct source_snapshot *sna
 void control_source_failed(struct control *control, const char *reason, const char *text);
 void control_source_ok(struct control *control, const char *commit);
 
+/*
+ * The time zones of the applied commit's windows: the shell tells tables of their offsets (rollout/
+ * window.h) when they are wanted, and once a day; until it has their windows are closed. Copied.
+ */
+bool control_zones_wanted(const struct control *control);
+uint32_t control_zone_names(const struct control *control, struct arena *arena,
+			    const char ***names);
+struct zone;
+void control_zones_told(struct control *control, const struct zone *zones, uint32_t count);
+
 /* `muster allow ID`, `muster forget NODE`. */
 void control_allow(struct control *control, const char *id);
 void control_forget(struct control *control, const char *node);

@@ -51,6 +51,7 @@ static void assign_as_desired(struct control *c, struct node_record *n,
 		a->assigned_number = t->assigned_number;
 		a->replaces = t->replaces;
 		a->broken_before = t->broken_before;
+		a->surge = t->surge;
 		service_as_rendered(a->service, t);
 	}
 }
@@ -91,6 +92,7 @@ static void settle(struct control *c, struct node_record *n)
 		return;
 	drop_assignments(c, n);
 	assign_as_observed(c, n);
+	c->planner_stale = true; /* also of services that it has not been told of */
 	n->put_digest = (struct digest){ 0 };
 	if (n->observed.seen > 0)
 		n->number += LOST_NUMBERS;
@@ -275,6 +277,8 @@ static void observed_replace(struct control *c, struct node_record *n,
 	n->observed_arena = *arena;
 	n->observed_known = observed_is_of_instance(n);
 	n->observed_once |= n->observed_known;
+	if (!n->put_number && !n->put_pending && o->seen > (n->dirty ? n->number : 0))
+		n->settled = false; /* it goes by a document that was lost */
 	if (o->seen > n->number)
 		n->number = o->seen;
 	if (n->settled && n->put_number && o->seen > n->put_number && !n->put_pending) {

@@ -199,22 +199,67 @@ enum plan_seen task_seen(const struct wire_task *t)
 	return t->last_status == TASK_STOPPED ? PLAN_SEEN_NONE : PLAN_SEEN_PENDING;
 }
 
+static bool is_of_primary(const struct service_state *s, const struct assignment *a)
+{
+	return s->has_primary && strcmp(a->deployment, s->primary.id) == 0;
+}
+
 /*
  * An update that was ready for monitorSeconds is over: what breaks now was not broken by it, and
  * must not hold a slot of the next one.
  */
-static void judge_update(struct control *c, const struct service_state *s, struct assignment *a,
+static void judge_update(struct control *c, struct service_state *s, struct assignment *a,
 			 bool ready)
 {
-	if (ready && !a->ready_since_ms)
+	if (ready && !a->ready_since_ms) {
 		a->ready_since_ms = c->now_ms;
-	if (ready || !a->ready_since_ms)
+		if (is_of_primary(s, a)) {
+			/* What was ready when it was first heard of is no news. */
+			s->new_ready += !a->was_ready && a->failures_known;
+			s->last_ready_ms = c->now_ms;
+		}
+		a->was_ready = true;
+	}
+	if (!a->ready_since_ms)
 		return;
-	if (c->now_ms - a->ready_since_ms >= (int64_t)s->monitor_seconds * 1000) {
+	a->watched |= c->now_ms - a->ready_since_ms >= (int64_t)s->monitor_seconds * 1000;
+	if (ready)
+		return;
+	if (a->watched) {
 		a->replaces = 0;
 		a->broken_before = false;
 	}
 	a->ready_since_ms = 0;
+}
+
+/* The last one stands in why a deployment failed. */
+static void tell_failure(struct service_state *s, const struct node_record *n, const char *why)
+{
+	snprintf(s->failure, sizeof(s->failure), "%s: %s", n->name, why);
+}
+
+/* Failures of the roll-out: of a task that was not broken before, until it was ready long enough at
+ * a stretch: one that comes up again and again fails each time. What the first report after the
+ * start says was counted by those before. */
+static void count_failures(struct control *c, const struct node_record *n, struct service_state *s,
+			   struct assignment *a, const struct wire_task *t)
+{
+	bool counts = is_of_primary(s, a) && !a->broken_before && !a->watched;
+	if (n->connection == CONNECTION_LOST && counts && !a->vanished && a->acknowledged) {
+		a->vanished = true;
+		s->new_failures++;
+		tell_failure(s, n, "the node is unreachable");
+	}
+	if (!t || !digest_equal(&t->target, &a->content->target))
+		return;
+	if (a->failures_known && t->failures > a->failures && counts) {
+		s->new_failures += t->failures - a->failures;
+		tell_failure(s, n, t->reason ? t->reason : "the task stopped");
+		if (a->ready_since_ms) /* it is ready again already */
+			a->ready_since_ms = s->last_ready_ms = c->now_ms;
+	}
+	a->failures = t->failures;
+	a->failures_known = true;
 }
 
 void fleet_fact(struct control *c, struct node_record *n, struct service_state *s)
@@ -227,13 +272,19 @@ void fleet_fact(struct control *c, struct node_record *n, struct service_state *
 	if (a) {
 		bool acknowledged = n->observed_known && a->assigned_number &&
 				    n->observed.seen >= a->assigned_number;
+		a->acknowledged |= acknowledged;
 		judge_update(c, s, a,
 			     acknowledged && t && task_seen(t) == PLAN_SEEN_READY &&
 				     digest_equal(&t->target, &a->content->target));
+		if (acknowledged)
+			count_failures(c, n, s, a, t);
 		fact.assigned = a->content->target;
 		fact.assigned_revision = a->content->revision;
 		fact.replaces = a->replaces;
 		fact.broken_before = a->broken_before;
+		fact.surge = a->surge;
+		fact.starting = !a->replaces && a->assigned_ms &&
+				c->now_ms - a->assigned_ms < (int64_t)s->monitor_seconds * 1000;
 		fact.acknowledged = acknowledged;
 	}
 	if (t) {

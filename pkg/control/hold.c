@@ -1,8 +1,126 @@
+/* The mass-change guard of commits, and what is held at all. A commit that is held is not applied;
+ * what is held of a service alone is told by rollouts.c. */
 #include "control/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+const char *hold_cause_name(enum hold_cause cause)
+{
+	static const char *const names[] = {
+		[HOLD_ALL_SERVICES_REMOVED] = "AllServicesRemoved",
+		[HOLD_SERVICES_REMOVED] = "ManyServicesRemoved",
+		[HOLD_NODES_STOPPED] = "ManyNodesStopped",
+		[HOLD_MASS_CHANGE] = "MassChange",
+		[HOLD_WINDOW] = "WindowClosed",
+	};
+	return names[cause];
+}
+
+static bool is_of_commit(const struct hold *h)
+{
+	return h->cause <= HOLD_NODES_STOPPED;
+}
+
+const struct hold *control_commit_hold(const struct control *c)
+{
+	for (size_t i = 0; i < c->holds.len; i++)
+		if (is_of_commit(&c->holds.items[i]))
+			return &c->holds.items[i];
+	return NULL;
+}
+
+const struct hold *control_service_hold(const struct control *c, const struct service_state *s)
+{
+	for (size_t i = 0; i < c->holds.len; i++) {
+		const struct hold *h = &c->holds.items[i];
+		if (h->service && strcmp(h->service, s->key) == 0)
+			return h;
+	}
+	return NULL;
+}
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+void hold_free(struct hold *h)
+{
+	free(h->service);
+	free(h->message);
+}
+
+/* Made from the cause alone: the same cause has the same id, whatever commit it comes with. */
+void hold_make_id(const char *cause, char out[17])
+{
+	struct digest digest = digest_of(cause, strlen(cause));
+	char hex[DIGEST_HEX_LEN + 1];
+	digest_hex(&digest, hex);
+	snprintf(out, 17, "%.16s", hex);
+}
+
+static void hold_changed(struct control *c, const struct hold *h)
+{
+	struct service_state *s = h->service ? map_get(c->services, h->service) : NULL;
+	if (is_of_commit(h))
+		dirty_all_services(c);
+	else if (s)
+		dirty_service(c, s);
+	c->dirty_fleet = true;
+}
+
+void hold_put(struct control *c, enum hold_cause cause, struct service_state *s, const char *id,
+	      uint32_t count, const char *message)
+{
+	struct hold *h = NULL;
+	for (size_t i = 0; i < c->holds.len; i++)
+		if (strcmp(c->holds.items[i].id, id) == 0)
+			h = &c->holds.items[i];
+	bool news = !h;
+	if (!h) {
+		h = vec_push(&c->holds);
+		*h = (struct hold){ .cause = cause,
+				    .service = s ? xstrdup(s->key) : NULL,
+				    .since_unix_ms = c->now_unix_ms };
+		snprintf(h->id, sizeof(h->id), "%s", id);
+	}
+	h->stands = true;
+	h->released &= s && s->stops_released > 0; /* what came later is held anew */
+	if (!news && h->count == count && strcmp(h->message, message) == 0)
+		return;
+	h->count = count;
+	free(h->message);
+	h->message = xstrdup(message);
+	copy_commit(h->commit, is_of_commit(h) ? c->seen.id : c->applied.id);
+	hold_changed(c, h);
+	if (news)
+		event_add(c, s, NULL, "WARN", is_of_commit(h) ? "COMMIT_HELD" : "SERVICE_HELD",
+			  c->now_unix_ms, "%s", message);
+}
+
+/* Those of the commit, or of services, that were not put again have ended. */
+static void end_others(struct control *c, bool of_commit)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < c->holds.len; i++) {
+		struct hold h = c->holds.items[i];
+		bool ends = is_of_commit(&h) == of_commit && !h.stands;
+		h.stands = is_of_commit(&h) != of_commit && h.stands;
+		if (!ends) {
+			c->holds.items[kept++] = h;
+			continue;
+		}
+		hold_changed(c, &h);
+		hold_free(&h);
+	}
+	c->holds.len = kept;
+}
+
+void holds_of_services_told(struct control *c)
+{
+	end_others(c, false);
+}
+
+/* --- commits ---------------------------------------------------------------------------------- */
 
 /* Would it go with a commit that does not have it? Not what is kept, nor what goes already. */
 static bool in_force(const struct service_state *s)
@@ -10,106 +128,182 @@ static bool in_force(const struct service_state *s)
 	return s->spec ? !service_prune_disabled(s) : !s->kept && !s->removing;
 }
 
-static uint32_t services_in_force(const struct control *c, struct arena *arena,
-				  const struct service_state ***out)
+struct removal {
+	const struct service_state *
+		*services; /* that the seen commit removes, by (cluster, name) */
+	uint32_t count, tasks;
+};
+
+static struct removal removal_of_seen(const struct control *c, struct arena *arena)
 {
-	const struct service_state **all;
-	uint32_t count = control_services(c, arena, &all), n = 0;
-	for (uint32_t i = 0; i < count; i++)
-		if (in_force(all[i]))
-			all[n++] = all[i];
-	*out = all;
-	return n;
+	struct removal r = { 0 };
+	uint32_t count = control_services(c, arena, &r.services);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct service_state *s = r.services[i];
+		if (in_force(s) && !manifest_find_service(c->cache->seen.tree, s->cluster, s->name))
+			r.services[r.count++] = s;
+	}
+	return r;
 }
 
-static uint32_t tasks_in_force(const struct control *c)
+/* What a commit takes of each cluster. */
+struct share {
+	uint32_t part, of;
+};
+
+static struct share *share_of(struct map *shares, const char *cluster)
 {
-	uint32_t tasks = 0;
+	struct share *share = map_get(shares, cluster);
+	if (!share) {
+		share = xcalloc(1, sizeof(*share));
+		map_put(shares, cluster, share);
+	}
+	return share;
+}
+
+/* More than its share in some cluster. Frees them. */
+static bool is_mass(const struct control *c, struct map *shares)
+{
+	size_t it = 0;
+	const char *cluster;
+	void *value;
+	bool mass = false;
+	while (map_next(shares, &it, &cluster, &value)) {
+		const struct share *s = value;
+		mass |= s->part > guard_share(cluster_mass_change_percent(c, cluster), s->of);
+		free(value);
+	}
+	map_free(shares);
+	return mass;
+}
+
+/* By cluster: tasks that go, and that there are. */
+static struct map *count_tasks(const struct control *c, struct removal *r)
+{
+	struct map *shares = map_new();
 	size_t it = 0;
 	void *value;
+	while (map_next(c->services, &it, NULL, &value))
+		((struct service_state *)value)->tasks = 0;
+	it = 0;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		const struct node_record *n = value;
 		for (size_t i = 0; i < n->assignments.len; i++)
-			tasks += in_force(n->assignments.items[i].service);
+			n->assignments.items[i].service->tasks++;
 	}
-	return tasks;
+	it = 0;
+	while (map_next(c->services, &it, NULL, &value))
+		share_of(shares, ((struct service_state *)value)->cluster)->of +=
+			((struct service_state *)value)->tasks;
+	for (uint32_t i = 0; i < r->count; i++) {
+		share_of(shares, r->services[i]->cluster)->part += r->services[i]->tasks;
+		r->tasks += r->services[i]->tasks;
+	}
+	return shares;
 }
 
 /* By the hold's id, by naming every service that goes, or by "all". */
-static bool is_allowed(const struct control *c, const char *id,
-		       const struct service_state *const *services, uint32_t count)
+static bool is_allowed(const struct control *c, const char *id, const struct removal *r)
 {
 	if (map_get(c->allowed, id) || map_get(c->allowed, "all"))
 		return true;
-	for (uint32_t i = 0; i < count; i++)
-		if (!map_get(c->allowed, services[i]->name) &&
-		    !map_get(c->allowed, services[i]->key))
+	for (uint32_t i = 0; r && i < r->count; i++)
+		if (!map_get(c->allowed, r->services[i]->name) &&
+		    !map_get(c->allowed, r->services[i]->key))
 			return false;
-	return true;
+	return r != NULL;
 }
 
-/* Made from the cause alone: the same cause has the same id, whatever commit it comes with. */
-static void make_id(const struct service_state *const *services, uint32_t count, char out[17])
+#define RELEASE                                                                                    \
+	"what runs stays. Release: muster allow %s, or a commit with the trailer Muster-Allow: %s"
+
+static void make_id_of(const char *what, const char *const *names, uint32_t count, char out[17])
 {
-	struct buf cause = { 0 };
-	buf_adds(&cause, "removes all services:");
+	struct buf CLEANUP(buf_release) cause = { 0 };
+	buf_adds(&cause, what);
 	for (uint32_t i = 0; i < count; i++)
-		buf_addf(&cause, " %s", services[i]->key);
-	struct digest digest = digest_of(cause.data, cause.len);
-	buf_release(&cause);
-	char hex[DIGEST_HEX_LEN + 1];
-	digest_hex(&digest, hex);
-	snprintf(out, 17, "%.16s", hex);
+		buf_addf(&cause, " %s", names[i]);
+	hold_make_id(buf_str(&cause), out);
 }
 
-static void hold_end(struct control *c)
+void hold_id_of_removal(bool all, const char *const *keys, uint32_t count, char out[17])
 {
-	if (!c->has_hold)
+	make_id_of(all ? "removes all services:" : "removes services:", keys, count, out);
+}
+
+void hold_id_of_stop(const char *const *nodes, uint32_t count, char out[17])
+{
+	make_id_of("stops nodes:", nodes, count, out);
+}
+
+static void hold_removal(struct control *c, enum hold_cause cause, const struct removal *r,
+			 struct arena *scratch)
+{
+	struct buf CLEANUP(buf_release) message = { 0 };
+	const char **keys = ARENA_ARRAY(scratch, const char *, r->count + 1);
+	char id[17];
+	for (uint32_t i = 0; i < r->count; i++)
+		keys[i] = r->services[i]->key;
+	hold_id_of_removal(cause == HOLD_ALL_SERVICES_REMOVED, keys, r->count, id);
+	if (is_allowed(c, id, r))
 		return;
-	c->has_hold = false;
-	dirty_all_services(c);
-	c->dirty_fleet = true;
+	buf_addf(&message, "commit %.7s removes %s%u services and would stop %u tasks; " RELEASE,
+		 c->seen.id, cause == HOLD_ALL_SERVICES_REMOVED ? "all " : "", r->count, r->tasks,
+		 id, id);
+	hold_put(c, cause, NULL, id, r->tasks, buf_str(&message));
 }
 
-static void hold_begin(struct control *c, const char *id, uint32_t services, int64_t now_unix_ms)
+static void guard_removals(struct control *c)
 {
-	bool same = c->has_hold && strcmp(c->hold.id, id) == 0;
-	struct hold hold = { .cause = HOLD_ALL_SERVICES_REMOVED,
-			     .count = tasks_in_force(c),
-			     .since_unix_ms = same ? c->hold.since_unix_ms : now_unix_ms };
-	snprintf(hold.id, sizeof(hold.id), "%s", id);
-	copy_commit(hold.commit, c->seen.id);
-	struct buf message = { 0 };
-	buf_addf(&message,
-		 "commit %.7s removes all %u services and would stop %u tasks; what runs stays. "
-		 "Release: muster allow %s, or a commit with the trailer Muster-Allow: %s",
-		 c->seen.id, services, hold.count, id, id);
-	hold.message = message.data;
-	free(c->hold.message);
-	c->hold = hold;
-	c->has_hold = true;
-	dirty_all_services(c);
-	c->dirty_fleet = true;
-	if (!same)
-		event_add(c, NULL, NULL, "WARN", "COMMIT_HELD", now_unix_ms, "%s", hold.message);
-}
-
-/* True: the commit removes all services there are, and nobody has allowed it. */
-static bool hold_removal_of_all(struct control *c, int64_t now_unix_ms)
-{
-	if (c->cache->seen.tree->service_count > 0)
-		return false;
 	struct arena scratch;
 	arena_init(&scratch);
-	const struct service_state **services;
-	uint32_t count = services_in_force(c, &scratch, &services);
-	char id[sizeof(c->hold.id)];
-	make_id(services, count, id);
-	bool held = count > 0 && !is_allowed(c, id, services, count);
-	if (held)
-		hold_begin(c, id, count, now_unix_ms);
+	struct removal r = removal_of_seen(c, &scratch);
+	bool all = c->cache->seen.tree->service_count == 0;
+	if (r.count > 0 && (all || r.count > 1) && (is_mass(c, count_tasks(c, &r)) || all))
+		hold_removal(c, all ? HOLD_ALL_SERVICES_REMOVED : HOLD_SERVICES_REMOVED, &r,
+			     &scratch);
 	arena_release(&scratch);
-	return held;
+}
+
+/* Does the seen commit take this node out of service? */
+static bool stops_node(const struct control *c, const struct node_record *n)
+{
+	const struct manifest_object *o = manifest_find_node(c->cache->seen.tree, n->name);
+	const char *state = o ? o->node->state : NULL;
+	return state && strcmp(state, "ACTIVE") != 0;
+}
+
+static void guard_nodes(struct control *c)
+{
+	struct arena scratch;
+	arena_init(&scratch);
+	const struct node_record **nodes;
+	uint32_t count = control_nodes(c, &scratch, &nodes), stopped = 0, tasks = 0;
+	struct buf CLEANUP(buf_release) message = { 0 };
+	struct map *shares = map_new();
+	const char **names = ARENA_ARRAY(&scratch, const char *, count + 1);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct node_record *n = nodes[i];
+		if (!n->registered || n->state != NODE_ACTIVE)
+			continue;
+		struct share *share = share_of(shares, n->cluster);
+		share->of++;
+		if (!stops_node(c, n))
+			continue;
+		share->part++;
+		names[stopped++] = n->name;
+		tasks += (uint32_t)n->assignments.len;
+	}
+	char id[17];
+	hold_id_of_stop(names, stopped, id);
+	if (is_mass(c, shares) && !is_allowed(c, id, NULL)) {
+		buf_addf(&message,
+			 "commit %.7s drains or inactivates %u nodes and would stop %u "
+			 "tasks; " RELEASE,
+			 c->seen.id, stopped, tasks, id, id);
+		hold_put(c, HOLD_NODES_STOPPED, NULL, id, tasks, buf_str(&message));
+	}
+	arena_release(&scratch);
 }
 
 static void forget_allowed(struct control *c)
@@ -120,18 +314,25 @@ static void forget_allowed(struct control *c)
 
 void apply_consider(struct control *c, int64_t now_unix_ms)
 {
-	if (!c->seen.id[0] || c->seen_invalid) {
-		hold_end(c);
-		return;
+	c->now_unix_ms = now_unix_ms;
+	bool valid = c->seen.id[0] && !c->seen_invalid;
+	bool same = valid && strcmp(c->seen.id, c->applied.id) == 0 &&
+		    file_cache_seen_is_applied(c->cache);
+	if (valid && !same) {
+		guard_removals(c);
+		guard_nodes(c);
 	}
-	bool same = strcmp(c->seen.id, c->applied.id) == 0 && file_cache_seen_is_applied(c->cache);
-	if (!same && hold_removal_of_all(c, now_unix_ms))
+	end_others(c, true);
+	rollouts_allow(c);
+	if (!valid || control_commit_hold(c))
 		return;
-	hold_end(c);
 	forget_allowed(c); /* it releases what it names, nothing later */
+	if (same && !c->apply_again)
+		return;
+	c->apply_again = false;
+	apply_seen(c, now_unix_ms);
 	if (same)
 		return;
-	apply_seen(c, now_unix_ms);
 	c->looks++;
 	event_add(c, NULL, NULL, "INFO", "COMMIT_APPLIED", now_unix_ms,
 		  "commit %.7s is applied: %s", c->applied.id,
@@ -141,12 +342,12 @@ void apply_consider(struct control *c, int64_t now_unix_ms)
 void control_allow(struct control *c, const char *id)
 {
 	/* Before the first look it is not known what is held: it may be meant for that. */
-	if (c->looked && !c->has_hold) {
+	if (c->looked && c->holds.len == 0) {
 		event_add(c, NULL, NULL, "WARN", "NOTHING_HELD", c->now_unix_ms,
 			  "'%s' is allowed, but nothing is held.", id);
 		return;
 	}
 	map_put(c->allowed, id, c);
-	if (c->has_hold)
+	if (c->holds.len > 0)
 		apply_consider(c, c->now_unix_ms);
 }

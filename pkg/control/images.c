@@ -96,16 +96,21 @@ static void tell(struct control *c, struct content *content)
 	void *value;
 	while (map_next(c->services, &it, NULL, &value)) {
 		struct service_state *s = value;
-		if (s->has_primary && digest_equal(&s->primary.target, &content->target))
-			ledger_dirty_service(c, s);
-		if (s->content == content)
-			apply_tell_planner(c, s);
+		if (!release_has(s->current, content))
+			continue;
+		release_share_images(s->current, content);
+		ledger_dirty_service(c, s);
+		tell_planner(c, s);
 	}
 	it = 0;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		struct node_record *n = value;
-		for (size_t i = 0; i < n->assignments.len; i++)
-			n->dirty |= n->assignments.items[i].content == content;
+		for (size_t i = 0; i < n->assignments.len; i++) {
+			const struct assignment *a = &n->assignments.items[i];
+			n->dirty |= a->content == content ||
+				    (release_has(a->service->current, content) &&
+				     release_has(a->service->current, a->content));
+		}
 	}
 }
 

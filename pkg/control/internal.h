@@ -94,6 +94,9 @@ struct content *content_as_rendered(struct control *c, const struct wire_desired
 /* The content of a revision from the ledger with that target, or NULL where it is not kept. */
 struct content *content_of_revision(struct control *c, const struct family *family,
 				    const struct revision *revision, const struct digest *target);
+/* A revision whose content is no longer kept is wanted: the history is asked for it, once. False:
+ * that was in vain. */
+bool ledger_want_content(struct control *c, struct family *family, uint32_t number);
 /* Is its definition known, or can it be had from the ledger? */
 bool content_complete(struct control *c, struct content *content,
 		      const struct service_state *service);
@@ -115,8 +118,65 @@ void ledger_service_document(const struct control *c, const struct service_state
 const char *ledger_service_key(struct arena *arena, const struct service_state *service);
 void ledger_dirty_family(struct control *c, struct family *family);
 void ledger_dirty_service(struct control *c, struct service_state *service);
-/* Begin a deployment of the service's content where it is not the present one. */
+
+/* --- release.c ----------------------------------------------------------------------------------
+ */
+
+/* Made of that definition; the digest is its own. Overrides and redeploy may be NULL. */
+struct release *release_new(struct control *c, const char *family, uint32_t revision,
+			    const struct digest *task_definition,
+			    const struct task_definition *definition,
+			    const struct override_list *overrides, const char *redeploy);
+/* From the ledger. NULL: its content is no longer kept, or is not what the deployment was made of.
+ */
+struct release *release_of_revision(struct control *c, const char *family, uint32_t number,
+				    const struct override_list *overrides, const char *redeploy);
+struct release *release_of_deployment(struct control *c, const struct deployment *deployment);
+/* Freed with the next tell_planner(), which makes the planner let go of it, unless the service
+ * still has it. */
+void release_drop(struct control *c, const struct service_state *service, struct release *release);
+void releases_free_dropped(struct control *c);
+void release_free(struct release *release);
+/* What nodes run that no override is for; NULL of NULL. */
+struct content *release_base(const struct release *release);
+/* The variant with that target, or NULL. */
+struct content *release_content(const struct release *release, const struct digest *target);
+bool release_has(const struct release *release, const struct content *content);
+/* A tag means one image for all of its variants. */
+void release_share_images(const struct release *release, const struct content *from);
+
+/* --- deployment.c -------------------------------------------------------------------------------
+ */
+
+/* After .wanted was set: begin its deployment where it is not the present one, nor the one that
+ * failed and went back; .current and .completed follow. tell_planner() is to follow. */
 void deployment_begin(struct control *c, struct service_state *service, int64_t now_unix_ms);
+/* .current and .completed after the state of .primary has changed. tell_planner() is to follow. */
+void deployment_releases(struct control *c, struct service_state *service);
+/* The PRIMARY one has failed: is there a COMPLETED one to go back to? Then it becomes a deployment.
+ * tell_planner() is to follow. */
+bool deployment_can_go_back(const struct service_state *service);
+void deployment_go_back(struct control *c, struct service_state *service, int64_t now_unix_ms);
+void deployment_release(struct deployment *deployment);
+
+/* --- tell.c, rollouts.c
+ * ---------------------------------------------------------------------------
+ */
+
+/* What the planner is told of the service, again. */
+void tell_planner(struct control *c, struct service_state *service);
+/* How far the roll-outs are, and may go now. True: the planner was told something new. */
+bool rollouts_judge(struct control *c);
+/* Of this one, at once: before the planner is told of it. */
+void rollout_rejudge(struct control *c, struct service_state *service);
+/* Holds of what waits for its window, or is too much at a time. */
+void holds_of_services(struct control *c);
+/* When to judge again. */
+int64_t rollouts_wake(const struct control *c);
+/* A stop without replacement was decided: the guard counts it. */
+void rollout_count_stop(struct control *c, struct service_state *service);
+/* Release what .allowed names of the holds of services. */
+void rollouts_allow(struct control *c);
 
 /* --- apply.c
  * -------------------------------------------------------------------------------------- */
@@ -130,9 +190,6 @@ void apply_strangers(struct control *c, int64_t now_unix_ms);
 void apply_retire(struct control *c);
 /* Does its manifest say that its tasks stay when it goes? */
 bool service_prune_disabled(const struct service_state *service);
-
-/* What the planner is told of the service, again. */
-void apply_tell_planner(struct control *c, struct service_state *service);
 
 /* --- images.c
  * ------------------------------------------------------------------------------------- */
@@ -155,6 +212,15 @@ void images_load(struct content *content, const struct json_t *json);
 
 /* Apply the seen commit where it is valid and no hold keeps it. */
 void apply_consider(struct control *c, int64_t now_unix_ms);
+/* This cause stands: a hold for as long as it is put again and again. service NULL: of the commit.
+ */
+void hold_put(struct control *c, enum hold_cause cause, struct service_state *service,
+	      const char *id, uint32_t count, const char *message);
+/* All that stand of services were put: the others have ended. */
+void holds_of_services_told(struct control *c);
+void hold_free(struct hold *hold);
+/* 16 hex digits and a NUL. */
+void hold_make_id(const char *cause, char out[17]);
 
 /* --- fleet.c: nodes
  * ------------------------------------------------------------------------------- */
@@ -205,6 +271,9 @@ void condition_set(struct control *c, struct conditions *conditions, enum condit
 		   enum condition_status status, int64_t now_unix_ms, const char *reason,
 		   const char *fmt, ...) PRINTF_LIKE(7, 8);
 void conditions_release(struct conditions *conditions);
+/* Nodes match it, and none has what it needs. why (may be NULL): what how many of them lack. */
+bool service_runs_nowhere(const struct control *c, const struct service_state *service,
+			  struct buf *why);
 void conditions_of_service(struct control *c, struct service_state *service, int64_t now_unix_ms);
 void conditions_of_fleet(struct control *c, int64_t now_unix_ms);
 /* Add an event; service and node may be NULL. */

@@ -44,10 +44,22 @@ static char *definition_text(const struct task_definition *definition)
 	return text;
 }
 
+static bool is_of(const struct deployment *d, const struct family *f, uint32_t number)
+{
+	return d->revision == number && strcmp(d->family, f->name) == 0;
+}
+
 static bool number_in_use(const struct control *c, const struct family *f, uint32_t number)
 {
 	size_t it = 0;
 	void *value;
+	while (map_next(c->services, &it, NULL, &value)) {
+		const struct service_state *s = value;
+		if ((s->has_primary && is_of(&s->primary, f, number)) ||
+		    (s->has_previous && is_of(&s->previous, f, number)))
+			return true;
+	}
+	it = 0;
 	while (map_next(c->contents, &it, NULL, &value)) {
 		const struct content *content = value;
 		if (content->revision == number && strcmp(content->family, f->name) == 0)
@@ -60,7 +72,7 @@ static bool number_in_use(const struct control *c, const struct family *f, uint3
 static bool keeps_content(const struct control *c, const struct family *f, const struct revision *r)
 {
 	size_t behind = f->revisions.len - 1 - (size_t)(r - f->revisions.items);
-	return behind < REVISION_CONTENT_MAX || number_in_use(c, f, r->number);
+	return r->wanted || behind < REVISION_CONTENT_MAX || number_in_use(c, f, r->number);
 }
 
 static void drop_old_contents(const struct control *c, struct family *f)
@@ -152,6 +164,16 @@ void ledger_adopt(struct control *c, const char *family, uint32_t number,
 	r->target = *target;
 }
 
+bool ledger_want_content(struct control *c, struct family *f, uint32_t number)
+{
+	struct revision *r = (struct revision *)ledger_find(f, number);
+	if (r->wanted)
+		return c->contents_wanted;
+	r->wanted = true;
+	c->contents_wanted = c->needs_history = true;
+	return true;
+}
+
 uint32_t content_document_bytes(const struct task_definition *definition)
 {
 	struct buf text = { 0 };
@@ -229,10 +251,7 @@ static bool target_is_of(const struct digest *target, const struct revision *r,
 		if (digest_equal(&made, target))
 			return true;
 	}
-	return (s->has_primary && s->primary.revision == r->number &&
-		digest_equal(&s->primary.target, target)) ||
-	       (s->has_previous && s->previous.revision == r->number &&
-		digest_equal(&s->previous.target, target));
+	return release_content(s->current, target) || release_content(s->completed, target);
 }
 
 bool content_complete(struct control *c, struct content *content, const struct service_state *s)
@@ -244,11 +263,17 @@ bool content_complete(struct control *c, struct content *content, const struct s
 	return content->definition != NULL;
 }
 
+static void mark_release(struct release *r)
+{
+	for (uint32_t i = 0; r && i < r->variant_count; i++)
+		r->variants[i].content->used = true;
+}
+
 /* A rollback runs the images that the deployment had. */
-static void mark_used_target(struct control *c, const struct deployment *d)
+static void mark_deployment(struct control *c, const struct deployment *d)
 {
 	char hex[DIGEST_HEX_LEN + 1];
-	digest_hex(&d->target, hex);
+	digest_hex(&d->release, hex);
 	struct content *content = map_get(c->contents, hex);
 	if (content)
 		content->used = true;
@@ -259,13 +284,14 @@ static void mark_used_contents(struct control *c)
 	size_t it = 0;
 	void *value;
 	while (map_next(c->services, &it, NULL, &value)) {
-		const struct service_state *s = value;
-		if (s->content)
-			s->content->used = true;
+		struct service_state *s = value;
+		mark_release(s->wanted);
+		mark_release(s->current);
+		mark_release(s->completed);
 		if (s->has_primary)
-			mark_used_target(c, &s->primary);
+			mark_deployment(c, &s->primary);
 		if (s->has_previous)
-			mark_used_target(c, &s->previous);
+			mark_deployment(c, &s->previous);
 	}
 	it = 0;
 	while (map_next(c->nodes, &it, NULL, &value)) {

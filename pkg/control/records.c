@@ -127,30 +127,51 @@ static void load_family(struct control *c, const char *name, const json_t *doc)
 /* --- a service: {cluster, service, kept, createdAt, primary, completed} --------------------------
  */
 
+static void set_text(json_t *json, const char *key, const char *text)
+{
+	if (text && text[0])
+		json_object_set_new(json, key, json_string(text));
+}
+
 static json_t *deployment_json(const struct control *c, const struct deployment *d)
 {
 	char hex[DIGEST_HEX_LEN + 1];
-	digest_hex(&d->target, hex);
+	digest_hex(&d->release, hex);
 	const struct content *content = map_get(c->contents, hex);
 	json_t *json = json_pack(
-		"{s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:s}", "id", d->id, "target",
-		json_digest(&d->target), "family", d->family, "revision", (json_int_t)d->revision,
+		"{s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:s, s:o}", "id", d->id, "target",
+		json_digest(&d->release), "family", d->family, "revision", (json_int_t)d->revision,
 		"commit", d->commit, "createdAt", (json_int_t)d->created_unix_ms, "updatedAt",
 		(json_int_t)d->updated_unix_ms, "finishedAt", (json_int_t)d->finished_unix_ms,
-		"rolloutState", rollout_state_name(d->state));
+		"rolloutState", rollout_state_name(d->state), "rollout",
+		rollout_memory_to_json(&d->memory));
+	set_text(json, "redeploy", d->redeploy);
+	set_text(json, "reason", d->reason);
+	set_text(json, "rollbackOf", d->rollback_of);
+	if (d->overrides)
+		json_object_set_new(json, "overrides", json_loads(d->overrides, 0, NULL));
+	if (d->window_allowed)
+		json_object_set_new(json, "windowAllowed", json_true());
 	if (content && content->images.len > 0)
 		json_object_set_new(json, "images", images_json(content));
 	return json;
+}
+
+static char *text_copy(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? xstrdup(text) : NULL;
 }
 
 static bool deployment_load(struct control *c, const json_t *json, struct deployment *d)
 {
 	static const struct digest none;
 	*d = (struct deployment){ 0 };
-	if (!json_is_object(json) || !digest_parse(text_of(json, "target"), &d->target))
+	if (!json_is_object(json) || !digest_parse(text_of(json, "target"), &d->release))
 		return false;
 	snprintf(d->id, sizeof(d->id), "%s", text_of(json, "id"));
 	snprintf(d->family, sizeof(d->family), "%s", text_of(json, "family"));
+	snprintf(d->rollback_of, sizeof(d->rollback_of), "%s", text_of(json, "rollbackOf"));
 	copy_commit(d->commit, text_of(json, "commit"));
 	d->revision = (uint32_t)json_integer_value(json_object_get(json, "revision"));
 	d->created_unix_ms = json_integer_value(json_object_get(json, "createdAt"));
@@ -159,9 +180,16 @@ static bool deployment_load(struct control *c, const json_t *json, struct deploy
 	for (enum rollout_state s = ROLLOUT_IN_PROGRESS; s <= ROLLOUT_FAILED; s++)
 		if (strcmp(rollout_state_name(s), text_of(json, "rolloutState")) == 0)
 			d->state = s;
+	d->redeploy = text_copy(json, "redeploy");
+	d->reason = text_copy(json, "reason");
+	d->window_allowed = json_is_true(json_object_get(json, "windowAllowed"));
+	rollout_memory_from_json(&d->memory, json_object_get(json, "rollout"), NULL);
+	const json_t *overrides = json_object_get(json, "overrides");
+	if (overrides)
+		d->overrides = json_dumps(overrides, JSON_COMPACT | JSON_SORT_KEYS);
 	const json_t *images = json_object_get(json, "images");
 	if (images)
-		images_load(content_get(c, d->family, d->revision, &none, &d->target, NULL),
+		images_load(content_get(c, d->family, d->revision, &none, &d->release, NULL),
 			    images);
 	return d->id[0] != '\0';
 }
@@ -175,6 +203,14 @@ void ledger_service_document(const struct control *c, const struct service_state
 		json_object_set_new(doc, "primary", deployment_json(c, &s->primary));
 	if (s->has_previous)
 		json_object_set_new(doc, "completed", deployment_json(c, &s->previous));
+	if (s->has_failed)
+		json_object_set_new(doc, "failed", deployment_json(c, &s->failed));
+	json_t *past = json_array();
+	for (uint32_t i = 0; i < s->past_count; i++)
+		json_array_append_new(past, deployment_json(c, &s->past[i]));
+	json_object_set_new(doc, "past", past);
+	if (s->guarded)
+		json_object_set_new(doc, "guarded", json_true());
 	wire_seal("service", c->fleet, doc, out);
 	json_decref(doc);
 }
@@ -187,6 +223,16 @@ static void load_service(struct control *c, const json_t *doc)
 	struct service_state *s = service_get(c, cluster, name);
 	s->has_primary = deployment_load(c, json_object_get(doc, "primary"), &s->primary);
 	s->has_previous = deployment_load(c, json_object_get(doc, "completed"), &s->previous);
+	s->has_failed = deployment_load(c, json_object_get(doc, "failed"), &s->failed);
+	size_t i;
+	json_t *past;
+	json_array_foreach(json_object_get(doc, "past"), i, past)
+	{
+		if (s->past_count < DEPLOYMENTS_KEPT &&
+		    deployment_load(c, past, &s->past[s->past_count]))
+			s->past_count++;
+	}
+	s->guarded = json_is_true(json_object_get(doc, "guarded"));
 	s->kept = json_is_true(json_object_get(doc, "kept"));
 	s->created_unix_ms = json_integer_value(json_object_get(doc, "createdAt"));
 }
@@ -217,98 +263,4 @@ void ledger_told(struct control *c, const char *key, const void *bytes, size_t l
 	else if (family && (bytes || why))
 		c->needs_history = true;
 	json_decref(doc);
-}
-
-/* --- deployments ---------------------------------------------------------------------------------
- */
-
-/* ECS's form, 19 digits; made from what tells deployments apart instead of drawn. */
-static void make_id(struct deployment *d, const struct service_state *s)
-{
-	struct buf seed = { 0 };
-	char hex[DIGEST_HEX_LEN + 1];
-	digest_hex(&d->target, hex);
-	buf_addf(&seed, "%s %s %" PRId64, s->key, hex, d->created_unix_ms);
-	struct digest digest = digest_of(seed.data, seed.len);
-	buf_release(&seed);
-	uint64_t number = 0;
-	for (size_t i = 0; i < sizeof(number); i++)
-		number = number << 8 | digest.bytes[i];
-	snprintf(d->id, sizeof(d->id), "ecs-svc/%019" PRIu64,
-		 number % UINT64_C(10000000000000000000));
-}
-
-static void fill(struct deployment *d, const struct service_state *s, const struct content *content,
-		 int64_t now_unix_ms)
-{
-	*d = (struct deployment){ .target = content->target,
-				  .revision = content->revision,
-				  .created_unix_ms = now_unix_ms,
-				  .updated_unix_ms = now_unix_ms };
-	snprintf(d->family, sizeof(d->family), "%s", content->family);
-	make_id(d, s);
-}
-
-/* The record is lost: what most nodes are assigned counts as completed. */
-static void adopt_majority(struct control *c, struct service_state *s, int64_t now_unix_ms)
-{
-	const struct assignment *best = NULL;
-	uint32_t best_count = 0;
-	struct arena scratch;
-	arena_init(&scratch);
-	const struct node_record **nodes;
-	uint32_t count = control_nodes(c, &scratch, &nodes);
-	struct map *counts = map_new();
-	for (uint32_t i = 0; i < count; i++) {
-		const struct assignment *a = node_assignment(nodes[i], s);
-		if (!a)
-			continue;
-		char hex[DIGEST_HEX_LEN + 1];
-		digest_hex(&a->content->target, hex);
-		uint32_t *of = map_get(counts, hex);
-		if (!of) {
-			of = ARENA_NEW(&scratch, uint32_t);
-			map_put(counts, hex, of);
-		}
-		if (++*of > best_count) {
-			best_count = *of;
-			best = a;
-		}
-	}
-	map_free(counts);
-	arena_release(&scratch);
-	if (!best)
-		return;
-	struct deployment *d = &s->primary;
-	fill(d, s, best->content, best->assigned_unix_ms);
-	if (best->deployment[0])
-		memcpy(d->id, best->deployment, sizeof(d->id));
-	d->updated_unix_ms = d->finished_unix_ms = now_unix_ms;
-	d->state = ROLLOUT_COMPLETED;
-	s->has_primary = true;
-	ledger_dirty_service(c, s);
-}
-
-void deployment_begin(struct control *c, struct service_state *s, int64_t now_unix_ms)
-{
-	if (!s->content)
-		return;
-	if (!s->has_primary)
-		adopt_majority(c, s, now_unix_ms);
-	if (s->has_primary && digest_equal(&s->primary.target, &s->content->target))
-		return;
-	if (s->has_primary && s->primary.state == ROLLOUT_COMPLETED) {
-		s->previous = s->primary;
-		s->has_previous = true;
-	}
-	struct deployment *d = &s->primary;
-	fill(d, s, s->content, now_unix_ms);
-	copy_commit(d->commit, c->applied.id);
-	d->state = ROLLOUT_IN_PROGRESS;
-	s->has_primary = true;
-	s->steady_told = false;
-	ledger_dirty_service(c, s);
-	event_add(c, s, NULL, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", now_unix_ms,
-		  "(service %s) (deployment %s) deployment to %s:%u in progress.", s->name, d->id,
-		  d->family, d->revision);
 }

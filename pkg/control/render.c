@@ -69,6 +69,9 @@ void render_changes(struct control *c, const struct plan_result *plan, int64_t n
 			buf_addf(&tally->nodes[change->kind], " (node %s)", n->name);
 		if (change->kind == PLAN_STOP) {
 			assignment_remove(n, s);
+			if (change->reason == PLAN_CONSTRAINT ||
+			    change->reason == PLAN_OTHER_CLUSTER)
+				rollout_count_stop(c, s);
 			if (change->reason == PLAN_CONSTRAINT)
 				event_add(c, s, n->name, "ERROR",
 					  "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",
@@ -78,13 +81,20 @@ void render_changes(struct control *c, const struct plan_result *plan, int64_t n
 					  s->name, n->name);
 		} else {
 			struct assignment *a = assignment_of(n, s);
-			assert(digest_equal(&change->target, &s->content->target));
+			struct content *content = release_content(s->current, &change->target);
+			const struct deployment *d = content ? &s->primary : &s->previous;
+			if (!content)
+				content = release_content(s->completed, &change->target);
+			assert(content);
 			*a = (struct assignment){ .service = s,
-						  .content = s->content,
+						  .content = content,
 						  .assigned_unix_ms = now_unix_ms,
 						  .replaces = change->replaces,
-						  .broken_before = change->broken_before };
-			snprintf(a->deployment, sizeof(a->deployment), "%s", s->primary.id);
+						  .broken_before = change->broken_before,
+						  .surge = change->surge,
+						  .assigned_ms = c->now_ms,
+						  .failures_known = true };
+			snprintf(a->deployment, sizeof(a->deployment), "%s", d->id);
 		}
 		n->dirty = true;
 		dirty_node(c, n);
@@ -100,8 +110,8 @@ void render_changes(struct control *c, const struct plan_result *plan, int64_t n
 	map_free(tallies);
 }
 
-/* Start order: priority descending, then by name; as the planner's. */
-static int by_start_order(const void *a, const void *b)
+/* Priority descending, then by name; as the planner's. */
+static int by_priority(const void *a, const void *b)
 {
 	const struct service_state *x = ((const struct assignment *)a)->service,
 				   *y = ((const struct assignment *)b)->service;
@@ -109,6 +119,48 @@ static int by_start_order(const void *a, const void *b)
 		return x->priority > y->priority ? -1 : 1;
 	int order = strcmp(x->cluster, y->cluster);
 	return order ? order : strcmp(x->name, y->name);
+}
+
+static bool depends_on(const struct service_state *s, const struct service_state *other)
+{
+	bool found = false;
+	for (uint32_t i = 0; i < s->depends_on.len; i++)
+		found |= strcmp(s->depends_on.items[i], other->name) == 0;
+	return found && strcmp(s->cluster, other->cluster) == 0;
+}
+
+struct start_order {
+	struct assignment *from, *to;
+	bool *taken;
+	size_t count, done;
+};
+
+/* What it depends on first, whatever its priority is. */
+static void take_in_order(struct start_order *o, size_t i)
+{
+	if (o->taken[i])
+		return;
+	o->taken[i] = true;
+	for (size_t k = 0; k < o->count; k++)
+		if (depends_on(o->from[i].service, o->from[k].service))
+			take_in_order(o, k);
+	o->to[o->done++] = o->from[i];
+}
+
+/* The order in which they start; they stop in its reverse. */
+static void sort_for_start(struct node_record *n, struct arena *arena)
+{
+	size_t count = n->assignments.len;
+	if (!count)
+		return;
+	qsort(n->assignments.items, count, sizeof(*n->assignments.items), by_priority);
+	struct start_order o = { .from = ARENA_ARRAY(arena, struct assignment, count),
+				 .to = n->assignments.items,
+				 .taken = ARENA_ARRAY(arena, bool, count),
+				 .count = count };
+	memcpy(o.from, o.to, count * sizeof(*o.from));
+	for (size_t i = 0; i < count; i++)
+		take_in_order(&o, i);
 }
 
 static bool all_contents_known(struct control *c, const struct node_record *n)
@@ -131,9 +183,7 @@ const struct task_definition *render_definition(const struct control *c,
 static struct wire_desired document_of(const struct control *c, struct node_record *n,
 				       struct arena *arena)
 {
-	if (n->assignments.len)
-		qsort(n->assignments.items, n->assignments.len, sizeof(*n->assignments.items),
-		      by_start_order);
+	sort_for_start(n, arena);
 	struct wire_desired doc = { .fleet = c->fleet,
 				    .node = n->name,
 				    .cluster = n->cluster,
@@ -158,6 +208,7 @@ static struct wire_desired document_of(const struct control *c, struct node_reco
 			.depends_on = s->depends_on,
 			.min_ready_seconds = s->min_ready_seconds,
 			.monitor_seconds = s->monitor_seconds,
+			.surge = a->surge,
 			.task_definition = render_definition(c, s, a->content, arena),
 			.images = a->content->images,
 		};

@@ -82,7 +82,8 @@ static void number_files(struct control *c, const struct source_file *files, siz
 			continue;
 		struct cached_file *file = file_cache_get(c->cache, &files[f]);
 		const struct manifest_file *parsed = file->parsed;
-		for (size_t i = 0; parsed && !file->numbered && i < parsed->object_count; i++)
+		bool known = file->numbered && !c->contents_wanted;
+		for (size_t i = 0; parsed && !known && i < parsed->object_count; i++)
 			if (parsed->objects[i].kind == MANIFEST_TASK_DEFINITION &&
 			    !manifest_wants_data(parsed->objects[i].task_definition))
 				ledger_number(c, &parsed->objects[i], commit, time_unix_ms);
@@ -155,8 +156,7 @@ static void number_history(struct control *c, const struct source_snapshot *snap
 		adopt_numbers(c);
 	struct past past = { .files = map_new() };
 	/* It begins at the beginning, or goes on from what was seen last. */
-	bool goes_on = snapshot->history_count && (c->looked || !control_needs_history(c));
-	for (size_t i = 0; goes_on && i < c->cache->seen.count; i++)
+	for (size_t i = 0; snapshot->partial && i < c->cache->seen.count; i++)
 		past_set(&past, c->cache->seen.files[i]->path, c->cache->seen.files[i]);
 	for (size_t h = 0; h < snapshot->history_count; h++) {
 		const struct source_commit *commit = &snapshot->history[h];
@@ -169,7 +169,10 @@ static void number_history(struct control *c, const struct source_snapshot *snap
 	vec_release(&past.undo);
 	map_free(past.files);
 	adopt_numbers(c);
-	c->needs_history = false;
+	if (snapshot->partial) /* what is missing is in the whole of it */
+		return;
+	c->apply_again |= c->contents_wanted;
+	c->needs_history = c->contents_wanted = false;
 }
 
 /* --- the nearest valid ancestor ------------------------------------------------------------------

@@ -24,12 +24,6 @@ const char *condition_status_name(enum condition_status status)
 	return names[status];
 }
 
-const char *rollout_state_name(enum rollout_state state)
-{
-	static const char *const names[] = { "IN_PROGRESS", "COMPLETED", "FAILED" };
-	return names[state];
-}
-
 struct control *control_new(void)
 {
 	struct control *c = xcalloc(1, sizeof(*c));
@@ -68,6 +62,20 @@ void service_free(struct service_state *s)
 {
 	for (uint32_t i = 0; i < s->constraint_count; i++)
 		expr_free((struct expr *)s->constraints[i]);
+	for (uint32_t i = 0; i < s->step_count; i++)
+		expr_free((struct expr *)s->steps[i]);
+	struct release *releases[] = { s->wanted, s->current, s->completed };
+	for (size_t i = 0; i < ARRAY_LEN(releases); i++) {
+		release_free(releases[i]);
+		for (size_t k = i + 1; k < ARRAY_LEN(releases); k++)
+			if (releases[k] == releases[i])
+				releases[k] = NULL;
+	}
+	struct deployment *deployments[] = { &s->primary, &s->previous, &s->failed };
+	for (size_t i = 0; i < ARRAY_LEN(deployments); i++)
+		deployment_release(deployments[i]);
+	for (uint32_t i = 0; i < s->past_count; i++)
+		deployment_release(&s->past[i]);
 	for (size_t i = 0; i < s->events.count; i++)
 		event_free(s->events.items[i]);
 	conditions_release(&s->conditions);
@@ -144,7 +152,12 @@ void control_free(struct control *c)
 	file_cache_free(c->cache);
 	commit_release(&c->seen);
 	commit_release(&c->applied);
-	free(c->hold.message);
+	for (size_t i = 0; i < c->holds.len; i++)
+		hold_free(&c->holds.items[i]);
+	vec_release(&c->holds);
+	releases_free_dropped(c);
+	vec_release(&c->dropped);
+	arena_release(&c->zones_arena);
 	free(c->source_reason);
 	free(c->source_text);
 	free(c->store_away);
@@ -232,6 +245,12 @@ uint32_t cluster_max_parallel_pulls(const struct control *c, const char *cluster
 {
 	return cluster_setting(c, cluster, offsetof(struct cluster_manifest, max_parallel_pulls),
 			       DEFAULT_MAX_PARALLEL_PULLS);
+}
+
+uint32_t cluster_mass_change_percent(const struct control *c, const char *cluster)
+{
+	return cluster_setting(c, cluster, offsetof(struct cluster_manifest, mass_change_percent),
+			       DEFAULT_MASS_CHANGE_PERCENT);
 }
 
 static int by_first_string(const void *a, const void *b)

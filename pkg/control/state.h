@@ -5,6 +5,10 @@
 #define MUSTER_CONTROL_STATE_H
 
 #include "control/control.h"
+#include "rollout/clock.h"
+#include "rollout/guard.h"
+#include "rollout/rollout.h"
+#include "rollout/window.h"
 
 /* --- conditions, as Kubernetes has them ---------------------------------------------------------
  */
@@ -80,6 +84,7 @@ struct revision {
 	char commit[65]; /* where it came first */
 	int64_t time_unix_ms;
 	char *content; /* JSON of the task definition, or NULL: only the number is kept */
+	bool wanted;   /* some service pinned it when its content was kept no more */
 };
 struct family {
 	char *name;
@@ -89,16 +94,39 @@ struct family {
 	bool dirty;			/* the ledger document is behind: ledger_dirty() */
 };
 
-enum rollout_state { ROLLOUT_IN_PROGRESS, ROLLOUT_COMPLETED, ROLLOUT_FAILED };
-const char *rollout_state_name(enum rollout_state state);
+/* What a deployment is made of: a revision, its overrides, a redeploy token. */
+struct release_variant {
+	const struct expr
+		*when; /* the override's expression; NULL of the last one: all other nodes */
+	struct content *content;
+};
+struct release {
+	struct digest
+		digest; /* release_digest(): that of the only target where there are no overrides */
+	const char *family;
+	uint32_t revision;
+	const char *redeploy; /* NULL: none */
+	struct override_list overrides;
+	const char *overrides_text;	  /* as JSON; NULL: none */
+	struct release_variant *variants; /* the first whose expression is true of a node counts */
+	uint32_t variant_count;
+	struct arena arena;
+};
+
+#define DEPLOYMENTS_KEPT 10 /* of a service, for `muster history` */
 struct deployment {
-	char id[32]; /* "ecs-svc/<19 digits>" */
-	struct digest target;
+	char id[32];	       /* "ecs-svc/<19 digits>" */
+	struct digest release; /* .digest of what it is made of */
 	char family[256];
 	uint32_t revision;
+	char *redeploy, *overrides; /* owned; overrides as JSON; NULL: none */
 	char commit[65];
 	int64_t created_unix_ms, updated_unix_ms, finished_unix_ms; /* finished 0: not yet */
 	enum rollout_state state;
+	char *reason;	      /* owned: why it FAILED, in words; NULL */
+	char rollback_of[32]; /* of the deployment that failed; empty: none */
+	bool window_allowed;  /* `muster allow`: it waits for no window */
+	struct rollout_memory memory;
 };
 
 /* --- services, nodes
@@ -113,21 +141,45 @@ struct service_state {
 	const char *path;     /* of the manifest */
 	uint64_t spec_serial; /* of the manifest's content */
 	struct pos spec_pos;
-	uint32_t planned_revision, planned_pulls;
+	uint32_t planned_pulls;
 	bool removing, kept;
 	const char *stalled; /* why nothing can be resolved: a sentence; NULL */
-	struct content
-		*content; /* what the applied commit wants; NULL when stalled and never resolved */
+	/* What the applied commit wants; what is rolled out, another one after a rollback; the last
+	 * COMPLETED one while that is not. NULL: there is none, or it cannot be resolved. */
+	struct release *wanted, *current, *completed;
+	struct content *content; /* of .current, where no override counts; NULL: stalled */
 	const struct expr **constraints;
 	uint32_t constraint_count;
+	const struct expr **steps; /* of spec.rollout; NULL: one that asks for none */
+	uint32_t step_count;
 	int32_t priority;
 	uint32_t min_ready_seconds, monitor_seconds, min_healthy_percent, max_percent;
 	struct str_list depends_on;
-	bool suspend;
-	struct deployment primary,
-		previous; /* id empty: none. previous: the last COMPLETED other one */
-	bool has_primary, has_previous;
-	bool dirty; /* the ledger document is behind: ledger_dirty() */
+	bool suspend, keep_on_drain;
+	struct deployment primary, previous, /* the last COMPLETED one before it */
+		failed; /* the one that .primary is the rollback of, until another commit */
+	bool has_primary, has_previous, has_failed;
+	struct deployment past[DEPLOYMENTS_KEPT]; /* PRIMARY once, the newest last */
+	uint32_t past_count;
+	struct rollout_verdict verdict;		  /* on .primary, as of the last step */
+	char verdict_text[ROLLOUT_MESSAGE_BYTES]; /* its message */
+	bool nowhere;				  /* nodes match it, and none can run it */
+	uint32_t new_failures, new_ready;	  /* of .primary since then */
+	char failure[256];			  /* of .primary, the last one: NODE: why */
+	int64_t last_ready_ms;
+	struct guard guard;
+	uint32_t stops_released;	   /* by `muster allow`, besides the guard's share */
+	uint32_t stops_left;		   /* that the guard allows now */
+	bool closed;			   /* its windows are, for what may begin now */
+	int64_t opens_unix_s;		   /* then, as far as is known; INT64_MAX: it is not */
+	const char *closed_why;		   /* another reason than the time of day; NULL */
+	bool zone_unknown;		   /* .closed_why is the name of a zone that is not known */
+	bool guarded;			   /* a mass change is held, until it is released or gone */
+	int64_t judge_at_ms, window_at_ms; /* look again then */
+	bool retell;			   /* the planner goes by something else */
+	uint32_t told_reach, told_steps, stops_told;
+	uint32_t tasks; /* scratch of the guard of commits */
+	bool dirty;	/* the ledger document is behind: ledger_dirty() */
 	struct plan_counts counts;
 	bool judged; /* .counts and .conditions are of this store and the applied commit */
 	struct conditions conditions;
@@ -144,8 +196,14 @@ struct assignment {
 	int64_t assigned_unix_ms;
 	uint64_t assigned_number;
 	uint32_t replaces;
-	bool broken_before;
-	int64_t ready_since_ms; /* acknowledged and ready since then; 0: it is not */
+	bool broken_before, surge;
+	int64_t ready_since_ms;	       /* acknowledged and ready since then; 0: it is not */
+	bool was_ready;		       /* once */
+	bool watched;		       /* it was ready for monitorSeconds at a stretch */
+	int64_t assigned_ms;	       /* by this controller; 0: before its start */
+	uint32_t failures;	       /* as the agent last told them */
+	bool acknowledged;	       /* once */
+	bool failures_known, vanished; /* vanished: counted as failed, its node went away */
 };
 
 enum connection { CONNECTION_UNKNOWN, CONNECTION_LOST, CONNECTION_ALIVE };
@@ -194,14 +252,25 @@ struct node_record {
 	struct digest observed_digest;
 };
 
-enum hold_cause { HOLD_ALL_SERVICES_REMOVED };
+enum hold_cause {
+	HOLD_ALL_SERVICES_REMOVED, /* the first three: of a commit, which is not applied */
+	HOLD_SERVICES_REMOVED,
+	HOLD_NODES_STOPPED,
+	HOLD_MASS_CHANGE, /* of a service: tasks that match no longer */
+	HOLD_WINDOW,	  /* of a service: its roll-out waits */
+	HOLD_CAUSE_COUNT
+};
+const char *hold_cause_name(enum hold_cause cause); /* CamelCase */
 struct hold {
 	char id[17]; /* hex; the same cause has the same id */
 	enum hold_cause cause;
+	char *service; /* key; NULL: of a commit */
 	char commit[65];
-	uint32_t count; /* of tasks that would stop */
+	uint32_t count; /* of tasks that would stop, or be replaced */
 	char *message;
 	int64_t since_unix_ms;
+	bool stands; /* scratch */
+	bool released;
 };
 
 /* A service or node whose status file goes. */
@@ -237,8 +306,8 @@ struct control {
 	struct file_cache *cache;      /* parsed files of the commits seen and applied last */
 	bool restore_waits;	       /* .seen was applied before the start; history comes first */
 	VEC(struct commit_id) lineage; /* of the commit seen, itself last: see lineage.c */
-	bool has_hold;
-	struct hold hold;
+	VEC(struct hold) holds;
+	VEC(struct release *) dropped; /* see release_drop() */
 	struct map *allowed; /* hold ids, services, "all": allowed since the last applied commit */
 
 	/* Store. */
@@ -260,8 +329,10 @@ struct control {
 	struct map *contents; /* hex of target -> struct content */
 	struct map *clusters; /* name -> struct cluster_manifest copied; see cluster_of() */
 	struct arena clusters_arena;
-	bool needs_history;  /* some of the ledger is missing */
-	bool ledger_rebuilt; /* numbers go on above what was found: said in status */
+	bool needs_history;   /* some of the ledger is missing */
+	bool contents_wanted; /* of old revisions: the next history is read for them */
+	bool apply_again;     /* they may be known now */
+	bool ledger_rebuilt;  /* numbers go on above what was found: said in status */
 
 	struct conditions conditions;
 	struct event_ring events; /* not about one service */
@@ -270,9 +341,17 @@ struct control {
 	/* What changed since the last step. */
 	struct map *dirty_services, *dirty_nodes, *dirty_families; /* name -> the value */
 	bool dirty_fleet, save_applied, planner_stale, liveness_stale, nodes_gone;
-	int64_t lag_at_ms;	/* when some node lags, or a name conflict ends, by the clock */
-	int64_t silence_at_ms;	/* when some node is silent for too long, by the looks */
-	int64_t plan_again_ms;	/* the planner's own wake-up */
+	int64_t lag_at_ms;     /* when some node lags, or a name conflict ends, by the clock */
+	int64_t silence_at_ms; /* when some node is silent for too long, by the looks */
+	int64_t plan_again_ms; /* the planner's own wake-up */
+	bool rollouts_stale;   /* all are to be judged again */
+	struct clock_watch clock;
+	bool clock_steady;
+	int64_t steady_at_ms;
+	struct zone *zones; /* as the shell told them */
+	uint32_t zone_count;
+	struct arena zones_arena;
+	bool zones_wanted;	/* others may be needed */
 	bool nodes_ever_known;	/* some node's beat or silence was seen: counts mean something */
 	uint32_t nodes_unknown; /* registered, and neither beat nor silence seen yet */
 	uint32_t nodes_lagging;
@@ -297,6 +376,16 @@ bool node_lagging(const struct node_record *node, int64_t now_ms);
 /* In seconds; defaults where the cluster says nothing. */
 uint32_t cluster_node_timeout(const struct control *control, const char *cluster);
 uint32_t cluster_node_expire(const struct control *control, const char *cluster);
+/* Of its tasks, that may stop without replacement within ten minutes. */
+uint32_t cluster_mass_change_percent(const struct control *control, const char *cluster);
+/* Ids of holds of commits, made from what they take alone, in order: so they are known before the
+ * push. keys: of the services that are removed, all: no other is left. */
+void hold_id_of_removal(bool all, const char *const *keys, uint32_t count, char out[17]);
+void hold_id_of_stop(const char *const *nodes, uint32_t count, char out[17]);
+/* What holds the seen commit back, or this service; NULL: nothing. */
+const struct hold *control_commit_hold(const struct control *control);
+const struct hold *control_service_hold(const struct control *control,
+					const struct service_state *service);
 /* Nodes that may pull images at a time. */
 uint32_t cluster_max_parallel_pulls(const struct control *control, const char *cluster);
 

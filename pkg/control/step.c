@@ -285,6 +285,21 @@ static void plan(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct 
 	contents_sweep(c);
 }
 
+/* What a plan changes may end a deployment or a step of it, and that what may be planned. */
+#define PLANS_MAX 16
+static void decide(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct arena *arena)
+{
+	if (!c->store_listed || !c->applied.id[0])
+		return;
+	for (int i = 0; i < PLANS_MAX; i++) {
+		if (c->planner_stale || now_ms >= c->plan_again_ms)
+			plan(c, now_ms, now_unix_ms, arena);
+		if (!rollouts_judge(c))
+			break;
+	}
+	holds_of_services(c);
+}
+
 void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct arena *arena,
 		  struct control_effects *out)
 {
@@ -292,9 +307,8 @@ void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct
 	c->now_unix_ms = now_unix_ms;
 	int64_t liveness_at_ms = fleet_liveness(c, now_ms, now_unix_ms);
 	fleet_retire(c);
-	if (c->store_listed && c->applied.id[0] && (c->planner_stale || now_ms >= c->plan_again_ms))
-		plan(c, now_ms, now_unix_ms, arena);
-	/* Before the ledger: a deployment may be found completed. */
+	c->clock_steady = clock_steady(&c->clock, now_ms, now_unix_ms, &c->steady_at_ms);
+	decide(c, now_ms, now_unix_ms, arena);
 	size_t it = 0;
 	void *value;
 	while (map_next(c->dirty_services, &it, NULL, &value))
@@ -310,7 +324,10 @@ void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct
 	}
 	status_effects(c, now_unix_ms, out, arena);
 	out->wake_at_ms = INT64_MAX;
-	const int64_t wakes[] = { liveness_at_ms, c->plan_again_ms,
+	const int64_t wakes[] = { liveness_at_ms, c->plan_again_ms, rollouts_wake(c),
+				  c->planner_stale && c->store_listed && c->applied.id[0]
+					  ? now_ms
+					  : INT64_MAX,
 				  c->retry_at_ms > now_ms ? c->retry_at_ms : INT64_MAX };
 	for (size_t i = 0; i < ARRAY_LEN(wakes); i++)
 		if (wakes[i] < out->wake_at_ms)

@@ -34,6 +34,7 @@ struct source_snapshot {
 	size_t file_count;
 	struct source_commit *history; /* without the tip itself */
 	size_t history_count;
+	bool partial;	  /* history begins after the last taken commit, not with the first */
 	bool rewritten;	  /* the last taken commit is no ancestor of this one */
 	bool history_cut; /* history is longer than what is passed: its oldest part is missing */
 	/* Values of Muster-Allow: trailers of all commits after the last taken one, all parents. */

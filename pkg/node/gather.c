@@ -70,15 +70,24 @@ static int stopped_compare(const void *a, const void *b)
 	return order ? order : strcmp(x->id, y->id);
 }
 
-/* Does a fit better than b? The target's first, then what is not unhealthy, then the longest
- * running, then the lowest id. */
+/* Good: 2; unhealthy: 0; what is not known, or does not run yet, is between them. */
+static int goodness(const struct node_task *task)
+{
+	if (task_unhealthy(task))
+		return 0;
+	bool good = !task->health_checked || task->health == HEALTH_HEALTHY;
+	return task->status == TASK_RUNNING && good ? 2 : 1;
+}
+
+/* Does a fit better than b? The target's first, then what is healthy, and what is not known to be
+ * unhealthy, then the longest running, then the lowest id. */
 static bool fits_better(const struct wire_desired_task *want, const struct node_task *a,
 			const struct node_task *b)
 {
 	if (want && is_of_target(a, &want->target) != is_of_target(b, &want->target))
 		return is_of_target(a, &want->target);
-	if (task_unhealthy(a) != task_unhealthy(b))
-		return task_unhealthy(b);
+	if (goodness(a) != goodness(b))
+		return goodness(a) > goodness(b);
 	if ((a->status == TASK_RUNNING) != (b->status == TASK_RUNNING))
 		return a->status == TASK_RUNNING;
 	if (a->started_at_ms != b->started_at_ms)

@@ -9,7 +9,8 @@
  * engines that may have a task of it could be listed: the one it is for, and those that last had
  * one.
  *  - One task a service; of two of one service the one that fits best stays (the target's digest
- * first, then what is not unhealthy, then the longest running, then the lowest id).
+ * first, then what is healthy, then what is not known to be unhealthy, then the longest running,
+ * then the lowest id).
  *  - A task is replaced when its target digest differs from the desired one, for nothing else;
  * prepare first, then stop the old one, and only when that is STOPPED start the new one. A prepare
  * that fails costs no outage and is tried again with the restart delays. An unhealthy one is

@@ -158,7 +158,7 @@ struct node {
 	uint32_t turn;	  /* in turn_order */
 	uint32_t pulling; /* of its cells */
 	struct load load;
-	int64_t gone_at_ms; /* when the planner first saw it unreachable; -1: reachable */
+	int64_t gone_at_ms; /* when the planner first saw it lost; -1: it is not */
 	struct cell *cells; /* planner.stride of them */
 	struct expr_facts facts;
 	struct plan_node spec; /* its pointers: into memory */

@@ -332,7 +332,7 @@ static plan_node_id node_add(struct planner *p, const char *name)
 
 static intern_id zone_of(const struct planner *p, const struct plan_node *spec)
 {
-	for (uint32_t i = 0; i < spec->attribute_count; i++)
+	for (uint32_t i = 0; spec->attributes && i < spec->attribute_count; i++)
 		if (spec->attributes[i].name == p->zone_attribute)
 			return spec->attributes[i].value;
 	return 0;

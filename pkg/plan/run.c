@@ -40,7 +40,7 @@ static void ask_constraints(struct planner *p, struct node *n, bool all)
 static void refresh_dirty_node(struct planner *p, struct node *n)
 {
 	if (n->dirty == DIRTY_ALL) {
-		if (n->spec.reachable)
+		if (!n->lost)
 			n->gone_at_ms = -1;
 		else if (n->gone_at_ms < 0)
 			n->gone_at_ms = p->now_ms;

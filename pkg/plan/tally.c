@@ -17,7 +17,8 @@ static int64_t in_flight_until_ms(const struct service *s, const struct node *n,
 {
 	if (!c->assigned || !c->replaces || c->broken_before || tally_done(c))
 		return INT64_MIN;
-	return n->spec.reachable ? INT64_MAX : n->gone_at_ms + s->spec.monitor_ms;
+	/* What is not known yet is not gone. */
+	return n->lost ? n->gone_at_ms + s->spec.monitor_ms : INT64_MAX;
 }
 
 bool tally_in_flight(const struct planner *p, const struct service *s, const struct node *n,

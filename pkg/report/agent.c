@@ -45,6 +45,7 @@ static json_t *agent_assignment(const struct agent_view *v, const struct wire_de
 	put_int(item, "revision", want->revision);
 	put_int(item, "replaces", want->replaces);
 	put_bool(item, "brokenBefore", want->broken_before);
+	put_bool(item, "surge", want->surge);
 	put_bool(item, "acknowledged", v->observed->seen >= want->assigned_number);
 	put_text(item, "seen", plan_seen_name(seen_of(task)));
 	if (task) {
@@ -93,25 +94,27 @@ static json_t *agent_node(const struct agent_view *v)
 	return doc;
 }
 
+/* What the controller's has, as far as the node knows it. */
 static json_t *agent_placement(const struct wire_desired_task *want, struct arena *arena)
 {
 	const struct task_definition *td = want->task_definition;
 	struct task_resources resources = task_definition_resources(td, arena);
 	struct str_list capabilities = task_definition_capabilities(td, arena);
-	json_t *out = json_object(), *constraints = json_array();
+	json_t *out = json_object(), *constraints = json_array(), *variant = json_object();
 	for (uint32_t i = 0; i < td->placement_constraints.len; i++)
 		json_array_append_new(
 			constraints,
 			text_value(td->placement_constraints.items[i].expression.value));
-	put_text(out, "engine", engine_kind_name(task_definition_engine(td)));
+	put_digest(variant, "target", &want->target);
+	put_text(variant, "engine", engine_kind_name(task_definition_engine(td)));
+	put_list(variant, "capabilities", &capabilities);
+	put_int(variant, "cpu", resources.cpu_units);
+	put_int(variant, "memory", resources.memory_mib);
 	put_text(out, "family", want->family);
-	put_int(out, "revision", want->revision);
-	put_digest(out, "target", &want->target);
 	put_int(out, "priority", want->priority);
 	put(out, "constraints", constraints);
-	put_list(out, "capabilities", &capabilities);
-	put_int(out, "cpu", resources.cpu_units);
-	put_int(out, "memory", resources.memory_mib);
+	put(out, "current",
+	    json_pack("{s:i, s:[o]}", "revision", want->revision, "variants", variant));
 	put_int(out, "minimumHealthyPercent", DEFAULT_MIN_HEALTHY_PERCENT);
 	put_int(out, "monitorSeconds", want->monitor_seconds);
 	return out;

@@ -2,6 +2,7 @@
  * the fleet is. */
 #include "report/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *commit_json(const struct commit_facts *commit)
@@ -46,20 +47,25 @@ static json_t *store_json(const struct control *c)
 	return out;
 }
 
-static json_t *holds_json(const struct control *c)
+json_t *holds_json(const struct control *c, const struct service_state *s)
 {
 	json_t *list = json_array();
-	if (!c->has_hold)
-		return list;
-	json_t *item = json_object();
-	put_text(item, "id", c->hold.id);
-	put_text(item, "cause", "AllServicesRemoved");
-	put_text(item, "commit", c->hold.commit);
-	put_int(item, "count", c->hold.count);
-	put_text(item, "message", c->hold.message);
-	put_textf(item, "release", "muster allow %s", c->hold.id);
-	put_time(item, "since", c->hold.since_unix_ms);
-	json_array_append_new(list, item);
+	for (size_t i = 0; i < c->holds.len; i++) {
+		const struct hold *h = &c->holds.items[i];
+		if (s && (!h->service || strcmp(h->service, s->key) != 0))
+			continue;
+		json_t *item = json_object();
+		put_text(item, "id", h->id);
+		put_text(item, "cause", hold_cause_name(h->cause));
+		if (h->service)
+			put_text(item, "service", h->service);
+		put_text(item, "commit", h->commit);
+		put_int(item, "count", h->count);
+		put_text(item, "message", h->message);
+		put_textf(item, "release", "muster allow %s", h->id);
+		put_time(item, "since", h->since_unix_ms);
+		json_array_append_new(list, item);
+	}
 	return list;
 }
 
@@ -83,9 +89,24 @@ static json_t *diagnostics_json(const struct diag_list *diags)
 
 struct totals {
 	int64_t nodes, connected, not_known, unreachable_nodes, draining, inactive, registering;
-	int64_t services, unknown, not_ready, stalled;
+	int64_t services, unknown, not_ready, stalled, held;
+	int64_t rollouts, paused, rolling_back, rolled_back, deployments_failed;
 	int64_t desired, running, pending, ready, failed, unreachable, unknown_tasks, stopping;
 };
+
+/* Where the deployments of services are: one of these, or done. */
+static void count_rollout(struct totals *t, const struct service_state *s)
+{
+	if (!s->has_primary)
+		return;
+	bool open = s->primary.state == ROLLOUT_IN_PROGRESS;
+	bool back = s->primary.rollback_of[0] != '\0';
+	t->rolling_back += open && back;
+	t->paused += open && !back && s->verdict.paused;
+	t->rollouts += open && !back && !s->verdict.paused;
+	t->deployments_failed += s->primary.state == ROLLOUT_FAILED;
+	t->rolled_back += s->primary.state == ROLLOUT_COMPLETED && s->has_failed;
+}
 
 static struct totals totals_of(const struct control *c, struct arena *scratch)
 {
@@ -111,6 +132,8 @@ static struct totals totals_of(const struct control *c, struct arena *scratch)
 		t.unknown += !service_known(c, s);
 		t.not_ready += s->conditions.of[CONDITION_READY].status == CONDITION_FALSE;
 		t.stalled += s->conditions.of[CONDITION_STALLED].status == CONDITION_TRUE;
+		t.held += s->conditions.of[CONDITION_HELD].status == CONDITION_TRUE;
+		count_rollout(&t, s);
 		t.desired += s->counts.desired;
 		t.running += s->counts.running;
 		t.pending += s->counts.pending;
@@ -139,6 +162,12 @@ static json_t *counts_json(const struct control *c, struct arena *scratch)
 	put_count(services, "total", known, t.services);
 	put_count(services, "notReady", judged, t.not_ready);
 	put_count(services, "stalled", judged, t.stalled);
+	put_count(services, "inProgress", judged, t.rollouts);
+	put_count(services, "paused", judged, t.paused);
+	put_count(services, "rollingBack", judged, t.rolling_back);
+	put_count(services, "rolledBack", judged, t.rolled_back);
+	put_count(services, "failed", judged, t.deployments_failed);
+	put_count(services, "held", judged, t.held);
 	put_count(tasks, "desired", judged, t.desired);
 	put_count(tasks, "running", judged, t.running);
 	put_count(tasks, "pending", judged, t.pending);
@@ -153,6 +182,25 @@ static json_t *counts_json(const struct control *c, struct arena *scratch)
 	return out;
 }
 
+/* Those that are declared. */
+static json_t *clusters_json(const struct control *c, struct arena *scratch)
+{
+	const char **names = ARENA_ARRAY(scratch, const char *, map_count(c->clusters) + 1);
+	json_t *list = json_array();
+	size_t count = 0, it = 0;
+	void *value;
+	while (map_next(c->clusters, &it, &names[count], &value))
+		count++;
+	qsort(names, count, sizeof(*names), str_compare);
+	for (size_t i = 0; i < count; i++) {
+		json_t *item = json_object();
+		put_text(item, "clusterName", names[i]);
+		put_int(item, "massChangePercent", cluster_mass_change_percent(c, names[i]));
+		json_array_append_new(list, item);
+	}
+	return list;
+}
+
 static json_t *fleet_head(const struct control *c, struct arena *scratch)
 {
 	json_t *doc = json_object();
@@ -164,7 +212,8 @@ static json_t *fleet_head(const struct control *c, struct arena *scratch)
 	put(doc, "store", store_json(c));
 	put(doc, "conditions", conditions_json(&c->conditions));
 	put(doc, "counts", counts_json(c, scratch));
-	put(doc, "holds", holds_json(c));
+	put(doc, "clusters", clusters_json(c, scratch));
+	put(doc, "holds", holds_json(c, NULL));
 	put_int(doc, "errors", (int64_t)c->diags.errors);
 	put_int(doc, "warnings", (int64_t)c->diags.warnings);
 	put(doc, "diagnostics", diagnostics_json(&c->diags));
@@ -186,14 +235,16 @@ json_t *report_fleet(const struct control *c, struct arena *scratch)
 	return doc;
 }
 
-/* A service whose deployment runs, or that is not ready, with its counts. */
+/* A service whose deployment runs, or did not do what its commit says, or that is not ready or held
+ * back, with its counts. */
 static json_t *unfinished_json(const struct control *c, const struct service_state *s)
 {
 	const struct conditions *conditions = &s->conditions;
 	bool ready = conditions->of[CONDITION_READY].status == CONDITION_TRUE;
 	bool changes = conditions->of[CONDITION_PROGRESSING].status == CONDITION_TRUE;
-	bool failed = s->has_primary && s->primary.state == ROLLOUT_FAILED;
-	if (ready && !changes && !failed && s->counts.stopping == 0)
+	bool failed = s->has_failed || (s->has_primary && s->primary.state == ROLLOUT_FAILED);
+	bool held = control_service_hold(c, s) != NULL;
+	if (ready && !changes && !failed && !held && s->counts.stopping == 0)
 		return NULL;
 	json_t *item = json_object();
 	put_text(item, "cluster", s->cluster);
@@ -209,6 +260,9 @@ static json_t *unfinished_json(const struct control *c, const struct service_sta
 	put_count(item, "unreachableCount", known, s->counts.unreachable);
 	put_count(item, "unknownCount", known, s->counts.unknown);
 	put_count(item, "stoppingCount", known, s->counts.stopping);
+	json_t *rollout = rollout_json(c, s);
+	if (rollout)
+		put(item, "rollout", rollout);
 	put(item, "conditions", conditions_json(conditions));
 	return item;
 }

@@ -33,7 +33,20 @@ struct digest get_digest(const json_t *object, const char *key);
 /* --- parts that several documents have ---------------------------------------------------------
  */
 
+/* placement.c: what the planner was told, whole: explain and plan tell it again from here. */
+json_t *placement_json(const struct plan_service *service, const struct intern *intern,
+		       const char *family, bool keep_when_gone);
 json_t *conditions_json(const struct conditions *conditions);
+
+/* deployment.c: of the service's status file. */
+json_t *deployments_json(const struct control *control, const struct service_state *service,
+			 struct arena *scratch);
+/* Those that were PRIMARY once, newest first. */
+json_t *deployment_history_json(const struct service_state *service);
+/* How far the roll-out is, and how long it may take. NULL: there is none under way. */
+json_t *rollout_json(const struct control *control, const struct service_state *service);
+/* fleet.c: what is held of the service; of NULL: all that is held. */
+json_t *holds_json(const struct control *control, const struct service_state *service);
 json_t *wire_conditions_json(const struct wire_condition *conditions, uint32_t count);
 /* A task in ECS's shape. */
 json_t *task_json(const struct wire_task *task, const char *node);

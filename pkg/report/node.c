@@ -85,6 +85,7 @@ static json_t *assignment_json(const struct plan_service *service, const struct 
 	put_int(item, "revision", fact->assigned_revision);
 	put_int(item, "replaces", fact->replaces);
 	put_bool(item, "brokenBefore", fact->broken_before);
+	put_bool(item, "surge", fact->surge);
 	put_bool(item, "acknowledged", fact->acknowledged);
 	put_text(item, "seen", plan_seen_name(fact->seen));
 	put_digest(item, "running", &fact->running);

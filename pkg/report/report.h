@@ -53,14 +53,27 @@ void report_json_line(const struct json_t *value, struct buf *out);
 /*
  * A table: cells of columns left-aligned, two blanks between them, none at the end of a line.
  * Control characters become blanks. Lines longer than `width` characters are cut there, so only the
- * last column suffers, and end in "…"; width 0: never.
+ * last column suffers, and end in "…"; width 0: never. With .wrap the last column goes on below
+ * itself instead; where less than REPORT_WRAP_MIN columns are left for it, it stands below the row,
+ * without its header.
  */
 struct report_table {
 	const char *const *headers;
 	size_t columns;
+	bool wrap;
 	VEC(const char *) cells; /* row by row; NULL is "-" */
 };
 void report_table(const struct report_table *table, size_t width, struct buf *out);
+#define REPORT_WRAP_MIN 28
+
+/* Append a text in lines of at most `width` characters, broken at blanks, the first of which begins
+ * at `column` and the others at `indent`; no newline at the end. Width 0: one line. A word that is
+ * too long is not broken. Control characters become blanks. */
+void report_wrap(const char *text, size_t column, size_t indent, size_t width, struct buf *out);
+
+/* The condition that says most about a service or node: "Ready", "RolledBack", "Held", ... NULL: it
+ * has none. */
+const char *report_state_word(const struct json_t *doc);
 
 /* --- the controller's state ------------------------------------------------------------------- */
 
@@ -107,7 +120,7 @@ void report_agent(const struct wire_registration *registration, const struct wir
 
 /*
  * A planner made anew from status files, to explain and to plan offline. Told nodes, services and,
- * for a plan, the tree that would be applied; then it answers with the functions of plan.
+ * for a preview, the tree that would be applied; then it answers with the functions of plan.
  */
 struct world;
 struct world *world_new(void);
@@ -119,33 +132,21 @@ bool world_add_service(struct world *world, const struct json_t *doc, struct err
 bool world_add_node(struct world *world, const struct json_t *doc, struct err *err);
 bool world_add_taskdef(struct world *world, const struct json_t *doc, struct err *err);
 
-/* Take over a valid tree, as the controller would: services set anew or removed, nodes' declared
- * facts replaced. Must outlive the world. Before world_run(). */
-void world_apply(struct world *world, const struct manifest_tree *tree);
+/* A push before it is pushed: preview.h. */
 void world_run(struct world *world);
 
 const struct planner *world_planner(const struct world *world);
 const struct intern *world_intern(const struct world *world);
 
-/* What would change, of one service. */
-enum world_action { WORLD_NOTHING, WORLD_CREATE, WORLD_UPDATE, WORLD_REMOVE };
-const char *world_action_name(enum world_action action);
-struct world_change {
-	const char *cluster, *service, *family;
-	enum world_action action; /* of the service itself */
-	uint32_t revision;	  /* that it would run */
-	bool new_revision;	  /* no file knows its content: the number is a guess */
-	uint32_t budget;	  /* updates at a time */
-	const char **starts;	  /* nodes, sorted */
-	const char **updates;	  /* from another revision */
-	const char **stops;
-	uint32_t start_count, update_count, stop_count;
-	uint32_t attribute_absent; /* nodes excluded because an attribute is absent */
-	const char *stalled;	   /* nothing can be resolved: why */
+/* The overrides of what a service should run now, in their order, and which one counts on a node;
+ * after world_run(). */
+struct world_override {
+	const char *expression;
+	bool counts;
+	const char *why_not; /* NULL: it counts */
 };
-/* Of all services that differ, or start or stop something, in order of (cluster, name). */
-uint32_t world_changes(const struct world *world, struct arena *arena,
-		       const struct world_change **out);
+uint32_t world_overrides(const struct world *world, plan_service_id service, plan_node_id node,
+			 struct arena *arena, const struct world_override **out);
 
 /*
  * Does a node or task file match a cluster query expression (`--filter`)? The node document gives

@@ -34,81 +34,6 @@ static void put_counts(json_t *doc, const struct control *c, const struct servic
 	put_count(doc, "updatesAtATime", known, n->budget);
 }
 
-static const char *rollout_reason(enum rollout_state state)
-{
-	static const char *const texts[] = {
-		[ROLLOUT_IN_PROGRESS] = "in progress.",
-		[ROLLOUT_COMPLETED] = "completed.",
-		[ROLLOUT_FAILED] = "failed.",
-	};
-	return texts[state];
-}
-
-static const char *image_of(const struct task_definition *td, const char *container)
-{
-	for (uint32_t i = 0; td && i < td->container_definitions.len; i++)
-		if (strcmp(td->container_definitions.items[i].name, container) == 0)
-			return td->container_definitions.items[i].image;
-	return NULL;
-}
-
-/* The digests that it runs its images by, as far as they are known: ECS's containerImages of a
- * service revision. */
-static void put_images(json_t *item, const struct control *c, const struct deployment *d)
-{
-	char hex[DIGEST_HEX_LEN + 1];
-	digest_hex(&d->target, hex);
-	const struct content *content = map_get(c->contents, hex);
-	json_t *images = json_array();
-	for (uint32_t i = 0; content && i < content->images.len; i++) {
-		const struct str_pair *known = &content->images.items[i];
-		json_t *image = json_object();
-		put_text(image, "containerName", known->name);
-		put_text(image, "imageDigest", known->value);
-		put_text(image, "image", image_of(content->definition, known->name));
-		json_array_append_new(images, image);
-	}
-	if (json_array_size(images))
-		put(item, "containerImages", images);
-	else
-		json_decref(images);
-}
-
-static json_t *deployment_json(const struct control *c, const struct service_state *s,
-			       const struct deployment *d, const char *status)
-{
-	bool primary = d == &s->primary, known = service_known(c, s);
-	uint32_t old =
-		s->counts.running > s->counts.updated ? s->counts.running - s->counts.updated : 0;
-	json_t *item = json_object();
-	put_text(item, "id", d->id);
-	put_text(item, "status", status);
-	put_textf(item, "taskDefinition", "%s:%u", d->family, d->revision);
-	put_count(item, "desiredCount", known, primary ? s->counts.desired : 0);
-	put_count(item, "pendingCount", known, primary ? s->counts.pending : 0);
-	put_count(item, "runningCount", known, primary ? s->counts.running - old : old);
-	put_count(item, "failedTasks", known, primary ? s->counts.failed : 0);
-	put_time(item, "createdAt", d->created_unix_ms);
-	put_time(item, "updatedAt", d->updated_unix_ms);
-	put_text(item, "rolloutState", rollout_state_name(d->state));
-	put_textf(item, "rolloutStateReason", "ECS deployment %s %s", d->id,
-		  rollout_reason(d->state));
-	put_text(item, "commit", d->commit[0] ? d->commit : NULL);
-	put_images(item, c, d);
-	return item;
-}
-
-static json_t *deployments_json(const struct control *c, const struct service_state *s)
-{
-	json_t *list = json_array();
-	if (s->has_primary)
-		json_array_append_new(list, deployment_json(c, s, &s->primary, "PRIMARY"));
-	/* The one before is listed, as ECS does, while it is being replaced. */
-	if (s->has_previous && s->has_primary && s->primary.state == ROLLOUT_IN_PROGRESS)
-		json_array_append_new(list, deployment_json(c, s, &s->previous, "ACTIVE"));
-	return list;
-}
-
 static json_t *events_json(const struct event_ring *ring)
 {
 	json_t *list = json_array();
@@ -152,14 +77,6 @@ static void put_spec(json_t *doc, const struct control *c, const struct service_
 		json_decref(manifest);
 }
 
-static json_t *ports_json(const uint16_t *ports, uint32_t count)
-{
-	json_t *list = json_array();
-	for (uint32_t i = 0; i < count; i++)
-		json_array_append_new(list, json_integer(ports[i]));
-	return list;
-}
-
 static bool prune_disabled(const struct daemon_service *spec)
 {
 	for (uint32_t i = 0; spec && i < spec->annotations.len; i++) {
@@ -170,45 +87,14 @@ static bool prune_disabled(const struct daemon_service *spec)
 	return false;
 }
 
-/* What the planner was told, whole: explain and plan tell it again from here. */
-static json_t *placement_json(const struct control *c, const struct service_state *s)
-{
-	static const struct plan_variant none;
-	const struct plan_service *p = planner_service(c->planner, s->id);
-	const struct plan_variant *v = p->current.variant_count ? p->current.variants : &none;
-	json_t *out = json_object(), *constraints = json_array(), *capabilities = json_array();
-	put_text(out, "engine", engine_kind_name(v->engine));
-	put_text(out, "family", s->content ? s->content->family : NULL);
-	put_int(out, "revision", p->current.revision);
-	put_digest(out, "target", &v->target);
-	put_int(out, "priority", p->priority);
-	for (uint32_t i = 0; i < s->constraint_count; i++)
-		json_array_append_new(constraints, text_value(expr_text(s->constraints[i])));
-	put(out, "constraints", constraints);
-	for (uint32_t i = 0; i < v->capability_count; i++)
-		json_array_append_new(capabilities,
-				      text_value(intern_str(c->intern, v->capabilities[i])));
-	put(out, "capabilities", capabilities);
-	put_int(out, "cpu", v->resources.cpu_units);
-	put_int(out, "memory", v->resources.memory_mib);
-	put(out, "ports", ports_json(v->resources.tcp_ports, v->resources.tcp_count));
-	put(out, "portsUdp", ports_json(v->resources.udp_ports, v->resources.udp_count));
-	put_int(out, "documentBytes", v->document_bytes);
-	put_int(out, "minimumHealthyPercent", p->min_healthy_percent);
-	put_int(out, "monitorSeconds", p->monitor_ms / 1000);
-	put_bool(out, "suspend", p->suspend);
-	put_bool(out, "keepWhenGone", s->kept || prune_disabled(s->spec));
-	put_bool(out, "stalled", p->stalled);
-	put_bool(out, "removing", p->removing);
-	return out;
-}
-
 /* --- what is not converged ------------------------------------------------------------------- */
 
 /* Why a desired or running cell is not where it should be; NULL: it is. */
 static const char *lag_of(const struct plan_node *node, const struct plan_cell *cell)
 {
 	const struct plan_fact *f = &cell->fact;
+	if (!cell->desired && cell->reason == PLAN_HELD)
+		return plan_reason_name(PLAN_HELD);
 	if (!cell->desired)
 		return f->seen != PLAN_SEEN_NONE && !digest_is_none(&f->running) ? "Stopping"
 										 : NULL;
@@ -218,6 +104,8 @@ static const char *lag_of(const struct plan_node *node, const struct plan_cell *
 		return "TaskFailing";
 	if (cell->waiting)
 		return "WaitsForTurn";
+	if (digest_is_none(&f->assigned) && cell->reason == PLAN_WAITS_FOR_STEP)
+		return plan_reason_name(PLAN_WAITS_FOR_STEP);
 	if (digest_is_none(&f->assigned))
 		return "NotAssigned";
 	if (!f->acknowledged)
@@ -284,13 +172,18 @@ json_t *report_service(const struct control *c, const struct service_state *s,
 		put_textf(doc, "taskDefinition", "%s:%u", s->content->family, s->content->revision);
 	put_counts(doc, c, s);
 	put(doc, "conditions", conditions_json(&s->conditions));
-	put(doc, "deployments", deployments_json(c, s));
+	put(doc, "deployments", deployments_json(c, s, scratch));
+	put(doc, "deploymentHistory", deployment_history_json(s));
+	put(doc, "holds", holds_json(c, s));
 	if (service_known(c, s))
 		put_not_converged(doc, c, s, scratch);
 	put_spec(doc, c, s);
 	put_time(doc, "createdAt", s->created_unix_ms);
 	put(doc, "events", events_json(&s->events));
 	if (s->id != PLAN_NONE)
-		put(doc, "placement", placement_json(c, s));
+		put(doc, "placement",
+		    placement_json(planner_service(c->planner, s->id), c->intern,
+				   s->content ? s->content->family : NULL,
+				   s->kept || prune_disabled(s->spec)));
 	return doc;
 }

@@ -19,33 +19,99 @@ static const char *cell_of(const struct report_table *table, size_t row, size_t 
 	return text ? text : "-";
 }
 
-/* Append a line's text up to `width` characters, with what a terminal might obey made harmless. */
+/* What a terminal might obey is made harmless. */
+static void add_harmless(char c, struct buf *out)
+{
+	buf_addc(out, (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c);
+}
+
+/* Append a line's text up to `width` characters. */
 static void add_line(const char *text, size_t width, struct buf *out)
 {
 	bool cut = width && width_of(text) > width;
 	size_t left = cut ? width - 1 : SIZE_MAX;
 	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if ((c & 0xc0) != 0x80 && left-- == 0)
+		if (((unsigned char)*text & 0xc0) != 0x80 && left-- == 0)
 			break;
-		buf_addc(out, c < 0x20 || c == 0x7f ? ' ' : *text);
+		add_harmless(*text, out);
 	}
 	buf_adds(out, cut ? "…\n" : "\n");
+}
+
+/* Cells with what fills their columns. */
+static void add_cells(const char *const *cells, size_t columns, const size_t *widths,
+		      struct buf *line)
+{
+	for (size_t c = 0; c < columns; c++) {
+		buf_adds(line, cells[c]);
+		for (size_t n = width_of(cells[c]); n < widths[c] + GAP; n++)
+			buf_addc(line, ' ');
+	}
+}
+
+static void strip(struct buf *line)
+{
+	while (line->len > 0 && line->data[line->len - 1] == ' ')
+		line->data[--line->len] = '\0';
 }
 
 static void add_row(const struct report_table *table, const char *const *cells,
 		    const size_t *widths, size_t width, struct buf *out)
 {
 	struct buf line = { 0 };
-	for (size_t c = 0; c < table->columns; c++) {
-		buf_adds(&line, cells[c]);
-		if (c + 1 < table->columns)
-			for (size_t n = width_of(cells[c]); n < widths[c] + GAP; n++)
-				buf_addc(&line, ' ');
-	}
-	while (line.len > 0 && line.data[line.len - 1] == ' ')
-		line.data[--line.len] = '\0';
+	add_cells(cells, table->columns - 1, widths, &line);
+	buf_adds(&line, cells[table->columns - 1]);
+	strip(&line);
 	add_line(buf_str(&line), width, out);
+	buf_release(&line);
+}
+
+void report_wrap(const char *text, size_t column, size_t indent, size_t width, struct buf *out)
+{
+	bool begun = false; /* there is a word on this line */
+	while (*text) {
+		size_t blanks = strspn(text, " "), len = strcspn(text + blanks, " ");
+		struct buf word = { 0 };
+		for (size_t i = 0; i < len; i++)
+			add_harmless(text[blanks + i], &word);
+		size_t columns = width_of(buf_str(&word));
+		if (begun && width && column + blanks + columns > width) {
+			buf_addf(out, "\n%*s", (int)indent, "");
+			column = indent;
+			blanks = 0;
+		}
+		buf_addf(out, "%*s%s", (int)blanks, "", buf_str(&word));
+		column += blanks + columns;
+		begun = true;
+		text += strspn(text, " ") + len;
+		buf_release(&word);
+	}
+}
+
+#define BELOW 4 /* where what stands below its row begins */
+
+/* The last cell goes on in its column, or stands below the row. */
+static void add_wrapped_row(const struct report_table *table, const char *const *cells,
+			    const size_t *widths, size_t width, struct buf *out)
+{
+	size_t columns = table->columns - 1, column = 0;
+	const char *last = cells[columns];
+	struct buf line = { 0 };
+	for (size_t c = 0; c < columns; c++)
+		column += widths[c] + GAP;
+	add_cells(cells, columns, widths, &line);
+	bool below = column + REPORT_WRAP_MIN > width;
+	if (below || !*last)
+		strip(&line);
+	for (size_t i = 0; i < line.len; i++)
+		add_harmless(line.data[i], out);
+	if (below && *last && cells != table->headers) {
+		buf_addf(out, "\n%*s", BELOW, "");
+		report_wrap(last, BELOW, BELOW, width, out);
+	} else if (!below) {
+		report_wrap(last, column, column, width, out);
+	}
+	buf_addc(out, '\n');
 	buf_release(&line);
 }
 
@@ -64,11 +130,12 @@ void report_table(const struct report_table *table, size_t width, struct buf *ou
 				widths[c] = n;
 		}
 	}
-	add_row(table, table->headers, widths, width, out);
+	bool wrap = table->wrap && width;
+	(wrap ? add_wrapped_row : add_row)(table, table->headers, widths, width, out);
 	for (size_t r = 0; r < rows; r++) {
 		for (size_t c = 0; c < table->columns; c++)
 			cells[c] = cell_of(table, r, c);
-		add_row(table, cells, widths, width, out);
+		(wrap ? add_wrapped_row : add_row)(table, cells, widths, width, out);
 	}
 	arena_release(&scratch);
 }

@@ -21,13 +21,9 @@ void world_free(struct world *w)
 	if (!w)
 		return;
 	planner_free(w->planner);
-	size_t it = 0;
-	void *value;
-	while (map_next(w->services, &it, NULL, &value)) {
-		struct world_service *s = value;
-		for (uint32_t i = 0; i < s->constraint_count; i++)
-			expr_free((struct expr *)s->constraints[i]);
-	}
+	for (size_t i = 0; i < w->exprs.len; i++)
+		expr_free((struct expr *)w->exprs.items[i]);
+	vec_release(&w->exprs);
 	map_free(w->services);
 	map_free(w->nodes);
 	map_free(w->taskdefs);
@@ -125,15 +121,10 @@ void world_apply(struct world *w, const struct manifest_tree *tree)
 
 /* --- the run --------------------------------------------------------------------------------- */
 
-static void world_service_tell(struct world *w, struct world_service *s)
+void world_service_tell(struct world *w, struct world_service *s)
 {
 	s->plan.cluster = s->cluster;
 	s->plan.name = s->name;
-	s->plan.constraints = s->constraints;
-	s->plan.constraint_count = s->constraint_count;
-	s->plan.current.variants = &s->variant;
-	s->plan.current.variant_count = 1;
-	s->plan.reach = s->plan.stops_allowed = UINT32_MAX;
 	s->plan.task_group_service =
 		intern_add(w->intern, arena_printf(&w->arena, "service:%s", s->name));
 	if (s->family)
@@ -156,20 +147,37 @@ static void world_service_resolve(struct world *w, struct world_service *s)
 	bool keep = get_bool(json_object_get(s->doc, "placement"), "keepWhenGone");
 	s->plan.suspend = keep;
 	s->plan.removing = !keep;
+	s->action = keep ? WORLD_NOTHING : WORLD_REMOVE;
+}
+
+static void tell_all(struct world *w)
+{
+	size_t it = 0;
+	void *value;
+	while (map_next(w->services, &it, NULL, &value))
+		world_service_tell(w, value);
+	it = 0;
+	while (map_next(w->nodes, &it, NULL, &value))
+		world_node_tell(w, value);
 }
 
 void world_run(struct world *w)
 {
 	size_t it = 0;
 	void *value;
-	while (map_next(w->services, &it, NULL, &value)) {
+	while (map_next(w->services, &it, NULL, &value))
 		world_service_resolve(w, value);
-		world_service_tell(w, value);
-	}
-	it = 0;
-	while (map_next(w->nodes, &it, NULL, &value))
-		world_node_tell(w, value);
+	tell_all(w);
 	planner_run(w->planner, 0, &w->arena, &w->result);
+}
+
+struct planner *world_second_planner(struct world *w)
+{
+	struct planner *first = w->planner, *second = planner_new(w->intern);
+	w->planner = second;
+	tell_all(w); /* in the same order: ids are the same */
+	w->planner = first;
+	return second;
 }
 
 const struct planner *world_planner(const struct world *w)
@@ -180,81 +188,4 @@ const struct planner *world_planner(const struct world *w)
 const struct intern *world_intern(const struct world *w)
 {
 	return w->intern;
-}
-
-/* --- what comes of it ------------------------------------------------------------------------ */
-
-const char *world_action_name(enum world_action action)
-{
-	static const char *const names[] = { "unchanged", "create", "update", "remove" };
-	return names[action];
-}
-
-static enum world_action action_of(const struct world_service *s)
-{
-	if (!s->doc)
-		return WORLD_CREATE;
-	if (s->plan.removing)
-		return WORLD_REMOVE;
-	struct digest old = get_digest(json_object_get(s->doc, "placement"), "target");
-	return s->plan.stalled || digest_equal(&old, &s->variant.target) ? WORLD_NOTHING
-									 : WORLD_UPDATE;
-}
-
-/* Names of the nodes with a change of that kind; updates also those that wait for the budget. */
-static const char **nodes_of(const struct world *w, const struct world_service *s,
-			     enum plan_change_kind kind, struct arena *arena, uint32_t *count)
-{
-	plan_node_id *ids;
-	uint32_t nodes = planner_nodes(w->planner, arena, &ids), n = 0;
-	const char **names = ARENA_ARRAY(arena, const char *, nodes + w->result.change_count + 1);
-	for (size_t i = 0; i < w->result.change_count; i++) {
-		const struct plan_change *change = &w->result.changes[i];
-		if (change->kind == kind && change->service == s->id)
-			names[n++] = planner_node(w->planner, change->node)->name;
-	}
-	for (uint32_t i = 0; kind == PLAN_UPDATE && i < nodes; i++)
-		if (planner_cell(w->planner, s->id, ids[i]).waiting)
-			names[n++] = planner_node(w->planner, ids[i])->name;
-	qsort(names, n, sizeof(*names), str_compare);
-	*count = n;
-	return names;
-}
-
-static int by_cluster_service(const void *a, const void *b)
-{
-	const struct world_change *x = a, *y = b;
-	int order = strcmp(x->cluster, y->cluster);
-	return order ? order : strcmp(x->service, y->service);
-}
-
-uint32_t world_changes(const struct world *w, struct arena *arena, const struct world_change **out)
-{
-	struct world_change *changes =
-		ARENA_ARRAY(arena, struct world_change, map_count(w->services) + 1);
-	uint32_t n = 0;
-	size_t it = 0;
-	void *value;
-	while (map_next(w->services, &it, NULL, &value)) {
-		const struct world_service *s = value;
-		struct plan_counts counts = planner_counts(w->planner, s->id);
-		struct world_change *c = &changes[n];
-		*c = (struct world_change){ .cluster = s->cluster,
-					    .service = s->name,
-					    .family = s->family,
-					    .action = action_of(s),
-					    .revision = s->plan.current.revision,
-					    .new_revision = s->new_revision,
-					    .budget = counts.budget,
-					    .attribute_absent = counts.attribute_absent,
-					    .stalled = s->stalled };
-		c->starts = nodes_of(w, s, PLAN_START, arena, &c->start_count);
-		c->updates = nodes_of(w, s, PLAN_UPDATE, arena, &c->update_count);
-		c->stops = nodes_of(w, s, PLAN_STOP, arena, &c->stop_count);
-		n += c->action != WORLD_NOTHING || c->start_count || c->update_count ||
-		     c->stop_count;
-	}
-	qsort(changes, n, sizeof(*changes), by_cluster_service);
-	*out = changes;
-	return n;
 }

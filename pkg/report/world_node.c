@@ -121,6 +121,7 @@ static void tell_fact(struct world *w, plan_node_id node, const json_t *a)
 		.assigned_revision = (uint32_t)get_int(a, "revision", 0),
 		.replaces = (uint32_t)get_int(a, "replaces", 0),
 		.broken_before = get_bool(a, "brokenBefore"),
+		.surge = get_bool(a, "surge"),
 		.acknowledged = get_bool(a, "acknowledged"),
 		.running = get_digest(a, "running"),
 		.running_revision = (uint32_t)get_int(a, "runningRevision", 0),

@@ -153,7 +153,8 @@ static void count_events(const struct look *l)
 {
 	struct rollout_memory *m = l->memory;
 	const struct rollout_input *in = l->in;
-	m->succeeded |= in->new_ready || in->current_ready;
+	/* Counts that are not known to be of this deployment may be of the one before. */
+	m->succeeded |= in->new_ready || (l->known && in->current_ready);
 	if (in->new_ready) {
 		m->readied += in->new_ready;
 		m->waited_ms = 0;

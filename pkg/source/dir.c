@@ -263,6 +263,7 @@ static void give(struct source *source, struct dir_scan *scan)
 	struct map *blobs = leave_out_known(source, scan);
 	map_free(source->blobs);
 	source->blobs = blobs;
+	source->partial = false; /* there is no history */
 	snapshot.files = scan->files.items;
 	snapshot.file_count = scan->files.len;
 	source_taken(source, &snapshot);

@@ -24,6 +24,8 @@ struct source {
 	struct timer *timer; /* the next look */
 	struct process *process;
 	bool again;	      /* asked for while a look was under way */
+	bool partial;	      /* the look under way goes on from .commit */
+	bool have_anew;	      /* source_have() came while it was */
 	bool network;	      /* on a network file system */
 	int failures;	      /* in a row */
 	int64_t unsettled_ms; /* since when a plain directory has been changing; 0: it is not */

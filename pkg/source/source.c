@@ -89,7 +89,12 @@ void source_taken(struct source *s, const struct source_snapshot *snapshot)
 			 "commit", snapshot->commit);
 	/* Scheduled first: the callback may ask for a look. */
 	look_ended(s, true);
-	if (s->callbacks.taken(s->callbacks.arg, snapshot)) {
+	struct source_snapshot told = *snapshot;
+	told.partial = s->partial;
+	bool taken = s->callbacks.taken(s->callbacks.arg, &told);
+	if (s->have_anew) /* it counts for the next look */
+		return;
+	if (taken) {
 		free(s->commit);
 		s->commit = xstrdup(snapshot->commit);
 		s->have_blobs = s->listed = true;
@@ -156,6 +161,8 @@ static void due(void *arg)
 		s->again = true;
 		return;
 	}
+	s->have_anew = false;
+	s->partial = s->commit != NULL;
 	if (s->kind == SOURCE_REMOTE)
 		git_look(s, NULL);
 	else
@@ -285,4 +292,5 @@ void source_have(struct source *s, const char *commit)
 	s->commit = commit && *commit ? xstrdup(commit) : NULL;
 	s->have_blobs = s->commit != NULL;
 	s->listed = false;
+	s->have_anew = true;
 }

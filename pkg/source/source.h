@@ -78,8 +78,8 @@ struct source *source_new(struct loop *loop, const struct source_options *option
 			  const struct source_callbacks *callbacks, struct err *err);
 void source_free(struct source *source); /* not from a callback */
 
-/* Where the caller already is: the commit whose blobs it has (with their ids), before the first
- * look. */
+/* Where the caller already is: the commit whose blobs it has (with their ids). Counts for the next
+ * look; NULL: that brings everything, and the whole history. */
 void source_have(struct source *source, const char *commit);
 /* Look now (also when one is under way: then once more after it). */
 void source_look(struct source *source);

@@ -48,7 +48,11 @@ static inline void agent_report(struct world *w, struct agent *a)
 	struct wire_container containers[MAX_TASKS] = { 0 };
 	for (uint32_t i = 0; i < a->task_count; i++) {
 		const struct agent_task *t = &a->tasks[i];
-		bool fails = a->fails && strcmp(a->fails, t->service) == 0;
+		bool bad = w->bad && t->revision == w->bad;
+		bool flaps = w->flaps && t->revision == w->flaps;
+		uint32_t age = (uint32_t)((w->now_ms - t->since_ms) / 5000);
+		bool fails = bad || (flaps && age % 2) ||
+			     (a->fails && strcmp(a->fails, t->service) == 0);
 		bool pulls = a->pulls && t->container;
 		containers[i] =
 			(struct wire_container){ .name = "main",
@@ -67,6 +71,9 @@ static inline void agent_report(struct world *w, struct agent *a)
 			.desired_status = TASK_RUNNING,
 			.ready = !fails && !pulls,
 			.failed = fails,
+			.failures = bad	    ? 1 + age
+				    : flaps ? (age + 1) / 2
+					    : 0,
 			.engine = "process",
 		};
 	}
@@ -100,7 +107,7 @@ static inline struct agent_task *agent_task(struct agent *a, const char *service
 	return NULL;
 }
 
-static inline void agent_obey(struct agent *a, const struct wire_desired *d)
+static inline void agent_obey(struct world *w, struct agent *a, const struct wire_desired *d)
 {
 	struct agent_task next[MAX_TASKS] = { 0 };
 	a->seen = d->number;
@@ -118,6 +125,7 @@ static inline void agent_obey(struct agent *a, const struct wire_desired *d)
 		t->container = task_definition_engine(want->task_definition) == ENGINE_CONTAINER;
 		const char *image = want->images.len ? want->images.items[0].value : a->digest;
 		bool same = old && digest_equal(&old->target, &want->target);
+		t->since_ms = same ? old->since_ms : w->now_ms;
 		snprintf(t->image, sizeof(t->image), "%s",
 			 same && old->image[0]	 ? old->image
 			 : t->container && image ? image
@@ -146,7 +154,7 @@ static inline void agent_act(struct world *w, struct agent *a)
 	    wire_decode_desired(doc->bytes, doc->len, FLEET, a->name, &arena, &d, NULL) ==
 		    WIRE_OK &&
 	    d.number >= a->seen)
-		agent_obey(a, &d);
+		agent_obey(w, a, &d);
 	arena_release(&arena);
 	agent_report(w, a);
 }

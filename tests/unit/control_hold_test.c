@@ -15,27 +15,27 @@ static void removal_of_all_is_held(void **state)
 	char id[17];
 	remove_all(w);
 	push(w);
-	assert_true(w->c->has_hold);
-	assert_int_equal(w->c->hold.count, 3);
+	assert_true((w->c->holds.len > 0));
+	assert_int_equal(w->c->holds.items[0].count, 3);
 	assert_int_equal(running(w, "web"), 3);
 	assert_true(told(w, "COMMIT_HELD"));
 	assert_int_equal(service(w, "web")->conditions.of[CONDITION_HELD].status, CONDITION_TRUE);
 	assert_string_equal(w->c->applied.id, w->commits.items[0].id);
-	snprintf(id, sizeof(id), "%s", w->c->hold.id);
+	snprintf(id, sizeof(id), "%s", w->c->holds.items[0].id);
 
 	push(w); /* another commit, the same cause */
-	assert_string_equal(w->c->hold.id, id);
+	assert_string_equal(w->c->holds.items[0].id, id);
 	assert_false(told(w, "COMMIT_HELD"));
 	controller_restart(w);
-	assert_string_equal(w->c->hold.id, id);
+	assert_string_equal(w->c->holds.items[0].id, id);
 	assert_int_equal(TOTAL(w, stops), 0);
 
 	control_allow(w->c, "0000000000000000"); /* of something else */
 	settle_down(w);
-	assert_true(w->c->has_hold);
+	assert_true((w->c->holds.len > 0));
 	control_allow(w->c, id);
 	settle_down(w);
-	assert_false(w->c->has_hold);
+	assert_false((w->c->holds.len > 0));
 	assert_int_equal(running(w, "web"), 0);
 	assert_int_equal(map_count(w->c->services), 0);
 	world_free(w);
@@ -50,7 +50,7 @@ static void revert_ends_the_hold(void **state)
 	reset(w);
 	draft_of(w, 0);
 	push(w);
-	assert_false(w->c->has_hold);
+	assert_false((w->c->holds.len > 0));
 	assert_int_equal(service(w, "web")->conditions.of[CONDITION_HELD].status, CONDITION_FALSE);
 	assert_int_equal(w->desired_puts, 0);
 	world_free(w);
@@ -64,7 +64,7 @@ static void an_invalid_commit_ends_the_hold_and_applies_nothing(void **state)
 	push(w);
 	file_set_text(w, "bad.yaml", "a: b\n");
 	push(w);
-	assert_false(w->c->has_hold);
+	assert_false((w->c->holds.len > 0));
 	assert_true(w->c->seen_invalid);
 	assert_int_equal(running(w, "web"), 2);
 	world_free(w);
@@ -103,7 +103,7 @@ static void trailer_with_the_id_releases(void **state)
 	remove_all(w);
 	push(w);
 	char id[17];
-	snprintf(id, sizeof(id), "%s", w->c->hold.id);
+	snprintf(id, sizeof(id), "%s", w->c->holds.items[0].id);
 	w->draft.allow = id;
 	push(w);
 	assert_int_equal(running(w, "web"), 0);
@@ -119,10 +119,10 @@ static void one_of_two_names_is_not_enough(void **state)
 	remove_all(w);
 	w->draft.allow = "web";
 	push(w);
-	assert_true(w->c->has_hold);
+	assert_true((w->c->holds.len > 0));
 	w->draft.allow = "two";
 	push(w);
-	assert_false(w->c->has_hold);
+	assert_false((w->c->holds.len > 0));
 	assert_int_equal(running(w, "web") + running(w, "two"), 0);
 	world_free(w);
 }
@@ -139,7 +139,7 @@ static void nothing_later_is_released(void **state)
 	push(w);
 	remove_all(w);
 	push(w);
-	assert_true(w->c->has_hold);
+	assert_true((w->c->holds.len > 0));
 	assert_int_equal(running(w, "web"), 2);
 	world_free(w);
 }
@@ -151,7 +151,7 @@ static void allowing_before_the_first_look_counts(void **state)
 	remove_all(w);
 	push(w);
 	char id[17];
-	snprintf(id, sizeof(id), "%s", w->c->hold.id);
+	snprintf(id, sizeof(id), "%s", w->c->holds.items[0].id);
 	control_free(w->c);
 	controller_read_store(w);
 	control_allow(w->c, id);
@@ -169,7 +169,7 @@ static void an_empty_repository_at_the_start_holds_what_runs(void **state)
 	commit(w);
 	buf_reset(&w->applied); /* what was applied is lost too */
 	controller_restart(w);
-	assert_true(w->c->has_hold);
+	assert_true((w->c->holds.len > 0));
 	assert_int_equal(running(w, "web"), 2);
 	assert_int_equal(TOTAL(w, stops), 0);
 	world_free(w);
@@ -186,9 +186,9 @@ static void kept_services_hold_nothing_up(void **state)
 	push(w);
 	file_remove(w, "kept.yaml");
 	push(w);
-	assert_false(w->c->has_hold);
+	assert_false((w->c->holds.len > 0));
 	push(w);
-	assert_false(w->c->has_hold);
+	assert_false((w->c->holds.len > 0));
 	assert_int_equal(running(w, "kept"), 2);
 	world_free(w);
 }

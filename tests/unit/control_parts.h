@@ -44,6 +44,8 @@ struct agent_task {
 	struct digest target;
 	char image[80]; /* digest that it runs by, by its desired document or its own finding */
 	bool container;
+	int64_t since_ms; /* it is of this target */
+	bool failed;
 };
 struct agent {
 	char name[32];
@@ -81,7 +83,9 @@ struct world {
 	uint64_t highest[MAX_AGENTS];		     /* number put for each agent's node */
 	char event[256];			     /* the last one's message */
 	struct map *events;			     /* name -> the world: told */
-	bool looks_wait;			     /* looks at nodes/ are not answered */
+	uint32_t bad;				     /* revision of which no task ever gets ready */
+	uint32_t flaps;	 /* one whose tasks are ready for 5 s, fail for 5 s, and so on */
+	bool looks_wait; /* looks at nodes/ are not answered */
 	bool store_away;
 };
 
@@ -278,6 +282,7 @@ static inline bool look_at(struct world *w, size_t index)
 	arena_init(&arena);
 	struct source_snapshot s = snapshot_of(&w->commits.items[index], &arena);
 	ptrdiff_t from = w->have + 1;
+	s.partial = from > 0;
 	s.history = ARENA_ARRAY(&arena, struct source_commit, index + 1);
 	s.allows = ARENA_ARRAY(&arena, const char *, index + 2);
 	for (ptrdiff_t i = from; i <= (ptrdiff_t)index; i++) {

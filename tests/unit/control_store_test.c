@@ -293,6 +293,67 @@ static void lost_desired_makes_updates_not_starts(void **state)
 	world_free(w);
 }
 
+/* The store went back to before the node's first document, and the controller was started since:
+ * what it says that it goes by is news. */
+static void lost_desired_is_found_when_the_agent_says_so(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	struct agent *a = &w->agents[0];
+	struct copy observed = copy_of(w, "observed/n1");
+	write_task(w, "task.yaml", "web", "a");
+	write_service(w, "web.yaml", "web", "web", "");
+	write_service(w, "prod.yaml", "prod", "web",
+		      "  placementConstraints:\n"
+		      "  - {type: memberOf, expression: 'attribute:env == prod'}\n");
+	push(w);
+	assert_int_equal(a->task_count, 1);
+	a->slow = true;
+	store_drop(w, "desired/n1");
+	put_back(w, &observed);
+	file_remove(w, "web.yaml");
+	commit(w);
+	control_free(w->c);
+	controller_read_store(w);
+	a->slow = false;
+	assert_true(look_at(w, w->commits.len - 1));
+	agent_report(w, a);
+	pass(w, 20000);
+	assert_int_equal(running(w, "web"), 0);
+	world_free(w);
+}
+
+/* The same without a restart: its registration was lost, too, and is back before the rest. */
+static void lost_desired_is_found_when_the_node_is_back(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	struct agent *a = &w->agents[0];
+	struct copy observed = copy_of(w, "observed/n1");
+	write_task(w, "task.yaml", "web", "a");
+	write_service(w, "web.yaml", "web", "web", "");
+	write_service(w, "prod.yaml", "prod", "web",
+		      "  placementConstraints:\n"
+		      "  - {type: memberOf, expression: 'attribute:env == prod'}\n");
+	push(w);
+	a->slow = true;
+	store_drop(w, "nodes/n1");
+	store_drop(w, "desired/n1");
+	put_back(w, &observed);
+	tell(w, "nodes/n1");
+	step(w);
+	file_remove(w, "web.yaml");
+	assert_true(look_at(w, commit(w)));
+	step(w);
+	agent_register(w, a);
+	tell(w, "observed/n1");
+	step(w);
+	a->slow = false;
+	pass(w, 20000);
+	assert_int_equal(running(w, "web"), 0);
+	world_free(w);
+}
+
 static void the_whole_store_goes_back(void **state)
 {
 	(void)state;
@@ -647,6 +708,8 @@ int main(void)
 		cmocka_unit_test(damaged_desired_is_put_again_above),
 		cmocka_unit_test(numbers_leave_room_for_what_was_lost),
 		cmocka_unit_test(lost_desired_makes_updates_not_starts),
+		cmocka_unit_test(lost_desired_is_found_when_the_agent_says_so),
+		cmocka_unit_test(lost_desired_is_found_when_the_node_is_back),
 		cmocka_unit_test(the_whole_store_goes_back),
 		cmocka_unit_test(an_emptied_store_is_filled_again),
 		cmocka_unit_test(a_service_removed_while_the_store_was_empty_goes),

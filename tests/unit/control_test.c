@@ -350,6 +350,23 @@ static void priority_is_rendered_without_restarts(void **state)
 	world_free(w);
 }
 
+static void dependencies_are_rendered_first(void **state)
+{
+	(void)state;
+	static const char *const order[] = { "web", "c", "b", "a", "d" };
+	struct world *w = web_on(1);
+	write_service(w, "web.yaml", "web", "web", "  priority: 10\n");
+	write_service(w, "a.yaml", "a", "web", "  priority: 9\n  dependsOn: [b, c]\n");
+	write_service(w, "b.yaml", "b", "web", "  priority: 1\n  dependsOn: [c]\n");
+	write_service(w, "c.yaml", "c", "web", "  priority: -1\n");
+	write_service(w, "d.yaml", "d", "web", "  priority: 5\n");
+	push(w);
+	assert_int_equal(w->agents[0].task_count, ARRAY_LEN(order));
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		assert_string_equal(w->agents[0].tasks[i].service, order[i]);
+	world_free(w);
+}
+
 static void prune_disabled_keeps(void **state)
 {
 	(void)state;
@@ -395,6 +412,7 @@ int main(void)
 		cmocka_unit_test(suspend_freezes),
 		cmocka_unit_test(redeploy_token_replaces),
 		cmocka_unit_test(priority_is_rendered_without_restarts),
+		cmocka_unit_test(dependencies_are_rendered_first),
 		cmocka_unit_test(prune_disabled_keeps),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -87,6 +87,10 @@ static inline size_t step(struct world *w)
 	struct arena arena;
 	arena_init(&arena);
 	struct control_effects effects = { 0 };
+	static const struct zone_offset utc = { 0 };
+	static const struct zone zones[] = { { "UTC", &utc, 1 } };
+	if (control_zones_wanted(w->c))
+		control_zones_told(w->c, zones, ARRAY_LEN(zones));
 	control_step(w->c, w->now_ms, UNIX_MS(w), &arena, &effects);
 	size_t count = effects.items.len;
 	for (size_t i = 0; i < count; i++)
@@ -219,15 +223,16 @@ static inline void write_task(struct world *w, const char *path, const char *fam
 	file_set_text(w, path, text);
 }
 
-/* more: further lines of the document, each indented as it has to be. */
+/* more: further lines of the document, each indented as it has to be. A task is watched for no time
+ * after its update unless they say so. */
 static inline void write_service(struct world *w, const char *path, const char *name,
 				 const char *task, const char *more)
 {
 	char text[1024];
 	snprintf(text, sizeof(text),
 		 "apiVersion: muster/v1\nkind: DaemonService\nmetadata:\n  name: %s\nspec:\n"
-		 "  taskDefinition: '%s'\n  minReadySeconds: 1\n%s",
-		 name, task, more);
+		 "  taskDefinition: '%s'\n  minReadySeconds: 1\n%s%s",
+		 name, task, strstr(more, "monitorSeconds") ? "" : "  monitorSeconds: 0\n", more);
 	file_set_text(w, path, text);
 }
 

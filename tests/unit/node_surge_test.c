@@ -159,6 +159,19 @@ static void of_two_old_ones_the_healthy_stays(void **state UNUSED)
 	STEP(T0 + 4, "prepare s, stop a");
 }
 
+/* One that does not know yet how it is may be the older one. */
+static void of_two_old_ones_the_unknown_stops(void **state UNUSED)
+{
+	update_begun()->health_checked = true;
+	STEP(T0 + 1, "start s");
+	struct node_task *next = task("b", "s", 2, T0 + 2);
+	next->health_checked = true;
+	next->health = HEALTH_HEALTHY;
+	STEP(T0 + 3, "");
+	n.wants[0].target.bytes[0] = 3;
+	STEP(T0 + 4, "prepare s, stop a");
+}
+
 static void what_it_cannot_do_it_leaves(void **state UNUSED)
 {
 	update_begun();
@@ -235,6 +248,7 @@ int main(void)
 		RULE(a_start_that_is_lost_is_given_again),
 		RULE(a_changed_target_replaces_the_new_one_first),
 		RULE(of_two_old_ones_the_healthy_stays),
+		RULE(of_two_old_ones_the_unknown_stops),
 		RULE(what_it_cannot_do_it_leaves),
 		RULE(both_stop_when_it_is_no_longer_desired),
 		RULE(others_do_not_wait_for_it),

@@ -245,6 +245,25 @@ static void a_vanished_node_keeps_its_slot_for_a_while(void **state UNUSED)
 	world_free(w);
 }
 
+/* After a start of the controller nobody knows yet whether the node is there. */
+static void what_is_not_known_yet_keeps_its_slot(void **state UNUSED)
+{
+	struct world *w = running(4, 90);
+	w->now_ms = 1000;
+	SERVICE(w, "web", .revision = 2);
+	assert_plan(w, "update web n01 from 1");
+	NODE(w, "n01", .unreachable = true, .unknown = true);
+	assert_plan(w, "");
+	w->now_ms = 1000 + 2 * MONITOR_MS;
+	assert_plan(w, "");
+	assert_int_equal(w->wake_at_ms, INT64_MAX);
+	NODE(w, "n01", .unreachable = true); /* now it is known to be gone */
+	assert_plan(w, "");
+	w->now_ms += MONITOR_MS;
+	assert_plan(w, "update web n02 from 1");
+	world_free(w);
+}
+
 static void an_unreachable_node_is_updated_when_it_is_back(void **state UNUSED)
 {
 	struct world *w = running(3, 90);
@@ -508,6 +527,7 @@ int main(void)
 		cmocka_unit_test(what_was_down_before_takes_no_slot),
 		cmocka_unit_test(a_fresh_start_is_no_update),
 		cmocka_unit_test(a_vanished_node_keeps_its_slot_for_a_while),
+		cmocka_unit_test(what_is_not_known_yet_keeps_its_slot),
 		cmocka_unit_test(an_unreachable_node_is_updated_when_it_is_back),
 		cmocka_unit_test(d_counts_what_is_reachable_and_healthy),
 		cmocka_unit_test(stops_are_outside_the_budget),

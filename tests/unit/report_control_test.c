@@ -2,7 +2,7 @@
  * report: status documents of a small fleet, as golden files, and what is rebuilt from them. The
  * fleet is told to the real controller. UPDATE=1 writes the golden files anew.
  */
-#include "report/report.h"
+#include "report/preview.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -13,10 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "report_world.h"
+
 #define GOLDEN_DIR "tests/golden/report"
-#define FLEET	   "0123456789abcdef0123456789abcdef"
-#define NOW_MS	   1000000
-#define UNIX_MS	   1795470325000 /* 2026-11-23T21:45:25Z */
 #define SECRET	   "do-not-print-me"
 
 static const char manifests[] =
@@ -36,12 +35,13 @@ static const char manifests[] =
 	"metadata: {name: web}\n"
 	"spec:\n"
 	"  taskDefinition: web\n"
+	"  monitorSeconds: 0\n"
 	"  placementConstraints: [{type: memberOf, expression: 'attribute:env == prod'}]\n"
 	"---\n"
 	"apiVersion: muster/v1\n"
 	"kind: DaemonService\n"
 	"metadata: {name: everywhere}\n"
-	"spec: {taskDefinition: web, priority: 5}\n"
+	"spec: {taskDefinition: web, priority: 5, monitorSeconds: 0}\n"
 	"---\n"
 	"apiVersion: muster/v1\n"
 	"kind: Node\n"
@@ -51,149 +51,12 @@ static const char manifests[] =
 /* --- the fleet ---------------------------------------------------------------------------------
  */
 
-static void tell_node(struct control *c, const char *name, const char *env)
-{
-	struct str_pair facts[] = { { "ecs.os-type", "linux" } }, own[] = { { "env", env } };
-	struct wire_engine engines[] = { { ENGINE_PROCESS, "process", "1" },
-					 { ENGINE_CONTAINER, "docker", "20.10.24" } };
-	struct wire_registration r = {
-		.fleet = FLEET,
-		.node = name,
-		.cluster = "default",
-		.instance = "11111111111111111111111111111111",
-		.boot_id = "22222222222222222222222222222222",
-		.session = "33333333333333333333333333333333",
-		.agent_version = "0.1.0",
-		.registered_at_ms = UNIX_MS,
-		.wire_min = WIRE_VERSION_MIN,
-		.wire_max = WIRE_VERSION,
-		.engines = engines,
-		.engine_count = 2,
-		.facts = { facts, 1, true },
-		.attributes = { own, 1, true },
-		.cpu_units = 2048,
-		.memory_mib = 1024,
-	};
-	char key[64];
-	struct buf bytes = { 0 };
-	wire_encode_registration(&r, &bytes);
-	snprintf(key, sizeof(key), "nodes/%s", name);
-	control_document(c, key, bytes.data, bytes.len, NULL, NOW_MS);
-	buf_release(&bytes);
-}
-
-/* As the agent of that node would write it: one running task for each service assigned. */
-static void observe(struct control *c, const char *name, struct wire_container *container)
-{
-	const struct node_record *n = map_get(c->nodes, name);
-	struct wire_task tasks[4] = { 0 };
-	struct wire_observed o = {
-		.fleet = FLEET,
-		.node = name,
-		.cluster = "default",
-		.instance = "11111111111111111111111111111111",
-		.boot_id = "22222222222222222222222222222222",
-		.session = "33333333333333333333333333333333",
-		.seen = n->put_number,
-		.tasks = tasks,
-	};
-	for (size_t i = 0; i < n->assignments.len; i++) {
-		const struct assignment *a = &n->assignments.items[i];
-		tasks[o.task_count++] = (struct wire_task){
-			.id = i ? "44444444444444444444444444444444"
-				: "55555555555555555555555555555555",
-			.cluster = a->service->cluster,
-			.service = a->service->name,
-			.family = a->content->family,
-			.revision = a->content->revision,
-			.target = a->content->target,
-			.deployment = a->deployment,
-			.last_status = TASK_RUNNING,
-			.desired_status = TASK_RUNNING,
-			.ready = true,
-			.started_at_ms = UNIX_MS,
-			.engine = "process",
-			.containers = container,
-			.container_count = 1,
-		};
-	}
-	char key[64];
-	struct buf bytes = { 0 };
-	wire_encode_observed(&o, &bytes);
-	snprintf(key, sizeof(key), "observed/%s", name);
-	control_document(c, key, bytes.data, bytes.len, NULL, NOW_MS);
-	buf_release(&bytes);
-}
-
-static void tell_observed(struct control *c, const char *name)
-{
-	observe(c, name,
-		&(struct wire_container){
-			.name = "web", .last_status = TASK_RUNNING, .runtime_id = "4711" });
-}
-
-static void step(struct control *c)
-{
-	bool more = true;
-	for (int i = 0; i < 20 && more; i++) {
-		struct arena arena;
-		struct control_effects effects = { 0 };
-		arena_init(&arena);
-		control_step(c, NOW_MS, UNIX_MS, &arena, &effects);
-		more = false;
-		for (size_t e = 0; e < effects.items.len; e++) {
-			const struct control_effect *effect = &effects.items.items[e];
-			if (effect->kind == EFFECT_LIST_NODES)
-				control_nodes_told(c, effect->look);
-			else if (effect->kind == EFFECT_PUT)
-				control_put_done(c, effect->key, true, NULL, NOW_MS);
-			else
-				continue;
-			more = true;
-		}
-		control_effects_release(&effects);
-		arena_release(&arena);
-	}
-}
-
-static void push(struct control *c, const char *commit, const char *text)
-{
-	struct source_file file = {
-		.path = "fleet.yaml", .blob = text, .bytes = text, .len = strlen(text)
-	};
-	struct source_snapshot snapshot = { .commit = commit,
-					    .subject = "Run web",
-					    .author = "Ada <ada@example.org>",
-					    .time_unix_ms = UNIX_MS,
-					    .files = &file,
-					    .file_count = 1 };
-	assert_true(control_snapshot(c, &snapshot, NOW_MS, UNIX_MS));
-}
-
-static void beat(struct control *c, uint64_t count)
-{
-	control_beat(c, "n1", count, NOW_MS);
-	control_beat(c, "n2", count, NOW_MS);
-	control_beats_told(c, NOW_MS);
-}
+static const struct test_node two_nodes[] = { { "n1", "prod", NULL, false },
+					      { "n2", "dev", NULL, false } };
 
 static struct control *listed(void)
 {
-	struct control *c = control_new();
-	control_store_open(c, FLEET);
-	tell_node(c, "n1", "prod");
-	tell_node(c, "n2", "dev");
-	const char *nodes[] = { "n1", "n2" };
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
-		char key[64];
-		snprintf(key, sizeof(key), "desired/%s", nodes[i]);
-		control_document(c, key, NULL, 0, NULL, NOW_MS);
-		tell_observed(c, nodes[i]);
-	}
-	control_store_listed(c);
-	beat(c, 1);
-	beat(c, 2);
-	return c;
+	return fleet_listed(two_nodes, ARRAY_LEN(two_nodes));
 }
 
 static struct control *fleet(void)
@@ -358,53 +221,6 @@ static void test_deployments_name_image_digests(void **state)
 /* --- rebuilt from the files --------------------------------------------------------------------
  */
 
-struct rebuilt {
-	struct world *world;
-	json_t *docs[8];
-	size_t count;
-};
-
-/* Through YAML and back, as the command line reads them. */
-static json_t *reread(struct rebuilt *r, json_t *doc, struct arena *arena)
-{
-	struct buf out = { 0 };
-	struct diag_list diags;
-	diag_init(&diags, arena);
-	report_yaml(doc, &out);
-	json_decref(doc);
-	json_t *back = manifest_load_value("x", out.data, out.len, &diags);
-	assert_non_null(back);
-	buf_release(&out);
-	diag_release(&diags);
-	r->docs[r->count++] = back;
-	return back;
-}
-
-static void rebuild(struct rebuilt *r, const struct control *c, struct arena *arena)
-{
-	static const char *const services[] = { "default/web", "default/everywhere" };
-	static const char *const nodes[] = { "n1", "n2", "n3" };
-	struct err err;
-	*r = (struct rebuilt){ .world = world_new() };
-	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
-		json_t *doc = report_service(c, map_get(c->services, services[i]), arena);
-		assert_true(world_add_service(r->world, reread(r, doc, arena), &err));
-	}
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
-		json_t *doc = report_node(c, map_get(c->nodes, nodes[i]), NOW_MS, arena);
-		assert_true(world_add_node(r->world, reread(r, doc, arena), &err));
-	}
-	json_t *doc = reread(r, report_taskdef(c, "web", arena), arena);
-	assert_true(world_add_taskdef(r->world, doc, &err));
-}
-
-static void rebuilt_free(struct rebuilt *r)
-{
-	world_free(r->world);
-	for (size_t i = 0; i < r->count; i++)
-		json_decref(r->docs[i]);
-}
-
 /* What both planners say of all cells, reasons included. */
 static void describe(const struct planner *p, struct arena *arena, struct buf *out)
 {
@@ -438,15 +254,16 @@ static void test_world_says_what_the_controller_says(void **state)
 	struct control *c = fleet();
 	struct rebuilt r;
 	struct buf want = { 0 }, got = { 0 };
-	rebuild(&r, c, &arena);
+	rebuild_world(&r, c, &arena);
 	world_run(r.world);
 	describe(c->planner, &arena, &want);
 	describe(world_planner(r.world), &arena, &got);
 	assert_string_equal(got.data, want.data);
-	assert_non_null(strstr(got.data, "env is dev"));
+	assert_non_null(strstr(buf_str(&got), "env is dev"));
 	check("explain.txt", got.data);
-	const struct world_change *changes;
-	assert_int_equal(world_changes(r.world, &arena, &changes), 0);
+	struct world_preview p;
+	world_preview(r.world, &arena, &p);
+	assert_int_equal(p.change_count, 0);
 	buf_release(&want);
 	buf_release(&got);
 	rebuilt_free(&r);
@@ -454,22 +271,24 @@ static void test_world_says_what_the_controller_says(void **state)
 	arena_release(&arena);
 }
 
-static void describe_changes(const struct world *world, struct arena *arena, struct buf *out)
+static void describe_nodes(const char *what, const struct world_nodes *nodes, struct buf *out)
 {
-	const struct world_change *changes;
-	uint32_t count = world_changes(world, arena, &changes);
-	for (uint32_t i = 0; i < count; i++) {
-		const struct world_change *w = &changes[i];
-		buf_addf(out, "%s %s:%u%s start", world_action_name(w->action), w->service,
-			 w->revision, w->new_revision ? " new" : "");
-		for (uint32_t k = 0; k < w->start_count; k++)
-			buf_addf(out, " %s", w->starts[k]);
-		buf_adds(out, " update");
-		for (uint32_t k = 0; k < w->update_count; k++)
-			buf_addf(out, " %s", w->updates[k]);
-		buf_adds(out, " stop");
-		for (uint32_t k = 0; k < w->stop_count; k++)
-			buf_addf(out, " %s", w->stops[k]);
+	buf_addf(out, " %s", what);
+	for (uint32_t i = 0; i < nodes->count; i++)
+		buf_addf(out, " %s", nodes->names[i]);
+}
+
+static void describe_changes(struct world *world, struct arena *arena, struct buf *out)
+{
+	struct world_preview p;
+	world_preview(world, arena, &p);
+	for (uint32_t i = 0; i < p.change_count; i++) {
+		const struct world_change *w = &p.changes[i];
+		buf_addf(out, "%s %s:%u%s", world_action_name(w->action), w->service, w->revision,
+			 w->new_revision ? " new" : "");
+		describe_nodes("start", &w->starts, out);
+		describe_nodes("update", &w->updates, out);
+		describe_nodes("stop", &w->stops, out);
 		buf_addc(out, '\n');
 	}
 }
@@ -507,7 +326,7 @@ static void test_plans(void **state)
 		struct manifest_tree *tree = manifest_tree_build(&file, 1, NULL);
 		assert_true(tree->valid);
 		struct rebuilt r;
-		rebuild(&r, c, &arena);
+		rebuild_world(&r, c, &arena);
 		world_apply(r.world, tree);
 		world_run(r.world);
 		describe_changes(r.world, &arena, &got);

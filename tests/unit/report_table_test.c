@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -48,6 +49,104 @@ static void test_tables(void **state)
 		print(rows[i].cells, rows[i].count, rows[i].width, &out);
 		assert_string_equal(buf_str(&out), rows[i].want);
 		buf_release(&out);
+	}
+}
+
+static void test_the_last_column_wraps(void **state)
+{
+	(void)state;
+	static const char *const headers[] = { "NAME", "N", "WHY" };
+	static const struct {
+		const char *cells[3];
+		size_t width;
+		const char *want;
+	} rows[] = {
+		{ { "web", "1", "one two three four five six seven" },
+		  0,
+		  "NAME  N  WHY\nweb   1  one two three four five six seven\n" },
+		{ { "web", "1", "one two three four five six seven" },
+		  37,
+		  "NAME  N  WHY\nweb   1  one two three four five six\n         seven\n" },
+		{ { "web", "1", "one two three four five six seven" },
+		  42,
+		  "NAME  N  WHY\nweb   1  one two three four five six seven\n" },
+		/* Less than REPORT_WRAP_MIN columns are left for it. */
+		{ { "web", "1", "one two three four five six seven" },
+		  36,
+		  "NAME  N\nweb   1\n    one two three four five six\n    seven\n" },
+		{ { "web", "1", "one two three four five six seven" },
+		  20,
+		  "NAME  N\nweb   1\n    one two three\n    four five six\n    seven\n" },
+		{ { "web", "1", "" }, 20, "NAME  N\nweb   1\n" },
+		{ { "web", "1", NULL }, 40, "NAME  N  WHY\nweb   1  -\n" },
+		{ { "web", "1", "" }, 40, "NAME  N  WHY\nweb   1\n" },
+		/* Characters, not bytes; what a terminal would obey is not there. */
+		{ { "bär", "1", "öööööööööö\n äääääääää ü" },
+		  37,
+		  "NAME  N  WHY\nbär   1  öööööööööö  äääääääää ü\n" },
+		{ { "w\x1b", "1", "a-word-that-is-much-longer-than-the-line is here" },
+		  37,
+		  "NAME  N  WHY\nw     1  a-word-that-is-much-longer-than-the-line\n         is "
+		  "here\n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct report_table table = { .headers = headers, .columns = 3, .wrap = true };
+		struct buf out = { 0 };
+		for (size_t c = 0; c < 3; c++)
+			*vec_push(&table.cells) = rows[i].cells[c];
+		report_table(&table, rows[i].width, &out);
+		assert_string_equal(buf_str(&out), rows[i].want);
+		vec_release(&table.cells);
+		buf_release(&out);
+	}
+}
+
+/* One word: what matters most. */
+static void test_state_words(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *conditions, *want; /* TYPE STATUS REASON */
+	} rows[] = {
+		{ "", NULL },
+		{ "Ready:True:AllTasksReady", "Ready" },
+		{ "Ready:True:NothingDesired", "NothingDesired" },
+		{ "Ready:True:AllTasksReady Progressing:False:DeploymentCompleted", "Ready" },
+		{ "Ready:False:TasksNotReady Progressing:True:DeploymentInProgress",
+		  "DeploymentInProgress" },
+		{ "Ready:True:AllTasksReady Progressing:True:Paused", "Paused" },
+		{ "Ready:False:TasksNotReady Progressing:True:Paused Degraded:True:TasksFailing",
+		  "TasksFailing" },
+		{ "Progressing:True:RollingBack Degraded:True:TasksFailing", "RollingBack" },
+		{ "Ready:True:AllTasksReady Progressing:False:RolledBack", "RolledBack" },
+		{ "Progressing:False:DeploymentFailed Degraded:True:TasksFailing",
+		  "DeploymentFailed" },
+		{ "Ready:True:AllTasksReady Held:True:WindowClosed Progressing:True:"
+		  "DeploymentInProgress",
+		  "Held" },
+		{ "Ready:True:AllTasksReady Held:True:MassChange", "Held" },
+		{ "Held:True:WindowClosed Progressing:False:RolledBack", "RolledBack" },
+		{ "Ready:True:AllTasksReady Held:True:CommitHeld", "CommitHeld" },
+		{ "Held:True:CommitHeld Progressing:True:Paused", "Paused" },
+		{ "Stalled:True:Suspended Progressing:False:RolledBack", "Suspended" },
+		{ "Lagging:True:NotAcknowledged Progressing:True:Paused", "NotAcknowledged" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *list = json_array();
+		char text[256], *save, *word;
+		snprintf(text, sizeof(text), "%s", rows[i].conditions);
+		for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+			char *status = strchr(word, ':'), *reason = strrchr(word, ':');
+			*status++ = *reason++ = '\0';
+			json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "type", word,
+							      "status", status, "reason", reason));
+		}
+		json_t *doc = json_pack("{s:o}", "conditions", list);
+		const char *got = report_state_word(doc);
+		assert_true((got != NULL) == (rows[i].want != NULL));
+		if (got)
+			assert_string_equal(got, rows[i].want);
+		json_decref(doc);
 	}
 }
 
@@ -164,6 +263,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_the_last_column_wraps),
+		cmocka_unit_test(test_state_words),
 		cmocka_unit_test(test_scalars),
 		cmocka_unit_test(test_yaml_reads_back_equal),
 		cmocka_unit_test(test_any_text_reads_back_equal),

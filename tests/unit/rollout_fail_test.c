@@ -296,12 +296,26 @@ static void memory_that_is_none_is_refused(void **state UNUSED)
 	assert_false(rollout_memory_from_json(&m, NULL, &err));
 }
 
+/* The planner has not counted for it yet: what was ready is the deployment before it. */
+static void counts_of_the_one_before_are_no_success(void **state)
+{
+	struct deployment *d = *state;
+	d->in.synced = false;
+	d->in.current = d->in.current_ready = 10;
+	step(d);
+	assert_false(d->memory.succeeded);
+	d->in.synced = true;
+	step(d);
+	assert_true(d->memory.succeeded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(too_many_failed_tasks_fail_it),
 		TEST(a_success_resets_where_that_is_wished),
 		TEST(a_first_batch_that_fails_entirely_fails_it),
+		TEST(counts_of_the_one_before_are_no_success),
 		TEST(without_a_breaker_no_number_fails_it),
 		TEST(what_a_deadline_waits_for),
 		TEST(no_progress_in_time_fails_it),
