@@ -57,6 +57,22 @@ row '  the push against ten fork+exec' "$(times "$T/push-after" "$T/fork")" '' '
 row '  the push against a bare git read' "$(times "$T/push-after" "$T/git-read")" '' '' ''
 row '  floor: fork+exec of ten such tasks' "$(quantile 0.5 < "$T/fork" | ms)" "$(quantile 0.99 < "$T/fork" | ms)" ms ''
 
+# A roll-out one node at a time: from one new task to the next, what stopping the old one and starting the new one
+# take included. Each puts its pid into a folder of its revision once it runs.
+service app app 'deploymentConfiguration: {minimumHealthyPercent: 90}'
+push "one at a time"
+muster wait --commit "$(head_commit)" --timeout 30s > /dev/null
+for i in $(seq 1 "${ROLLOUTS:-5}"); do
+	sleep 5.2
+	mkdir "$T/step$i"
+	taskdef app "pid=$T/step$i/\$(MUSTER_NODE)"
+	push "step $i"
+	await "$T/step$i" 10
+	muster wait --commit "$(head_commit)" --timeout 30s > /dev/null
+	stat -c %.9Y "$T/step$i"/* | sort | awk 'NR > 1 { printf "%.0f\n", ($1 - before) * 1e6 } { before = $1 }' >> "$T/batches"
+done
+row 'roll-out, 10 nodes at 10 %: a batch' "$(quantile 0.5 < "$T/batches" | ms)" "$(quantile 0.99 < "$T/batches" | ms)" ms '100'
+
 # 100 tasks: ten services on ten nodes.
 mkdir "$T/running"
 taskdef app "pid=$T/running/\$(MUSTER_NODE).\$(MUSTER_SERVICE)"

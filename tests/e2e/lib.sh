@@ -15,7 +15,7 @@ PIDS="$T/pids"
 : > "$PIDS"
 TESTS=0 FAILED=0
 
-ok() { # ok STATUS TEXT: one TAP line
+ok() { # ok STATUS TEXT: one TAP line. Like the next two it fails as what it tells of, so that more can be said.
 	TESTS=$((TESTS + 1))
 	if [ "$1" = 0 ]; then
 		echo "ok $TESTS - $2"
@@ -23,17 +23,19 @@ ok() { # ok STATUS TEXT: one TAP line
 		echo "not ok $TESTS - $2"
 		FAILED=$((FAILED + 1))
 	fi
+	return "$1"
 }
 is() { # is GOT WANT TEXT
 	[ "$1" = "$2" ]
-	ok $? "$3"
-	[ "$1" = "$2" ] || printf '# got:  %s\n# want: %s\n' "$1" "$2" | head -40
+	ok $? "$3" && return
+	printf '# got:  %s\n# want: %s\n' "$1" "$2" | head -40
+	return 1
 }
 like() { # like GOT REGEX TEXT
 	printf '%s' "$1" | grep -qE -- "$2"
-	local s=$?
-	ok $s "$3"
-	[ $s = 0 ] || printf '%s\n' "$1" | sed 's/^/# got: /' | head -40
+	ok $? "$3" && return
+	printf '%s\n' "$1" | sed 's/^/# got: /' | head -40
+	return 1
 }
 skip_all() {
 	echo "1..0 # SKIP $1"
@@ -73,6 +75,32 @@ kill9() {
 	local pid dir
 	kill -9 "$@" 2> /dev/null
 	for pid in "$@"; do until gone "$pid"; do nap 0.001; done; done
+}
+
+# Health as seen from outside: tasks with the word $SERVE answer on a socket of their node's, and are asked 20 times a
+# second. One is healthy when it answered for half a second (so with minReadySeconds 1 muster waits for longer).
+SERVE="serve=$T/at/\$(MUSTER_NODE)"
+probe_start() { # FILE NODE...: all are healthy now
+	local file=$1
+	shift
+	probe 20 $(printf "$T/at/%s " "$@") > "$file" &
+	PROBE=$!
+	echo $PROBE >> "$PIDS"
+	disown
+	wait_for 5 test -s "$file"
+}
+probe_end() { # FILE: how many were healthy at the worst moment
+	kill -9 $PROBE
+	wait_for 5 gone $PROBE
+	awk '{ n = 0
+		for (i = 2; i <= NF; i++) {
+			if ($i == "-") since[i] = -1
+			else if (NR == 1) since[i] = $1 - 1000
+			else if (since[i] < 0 || $i != was[i]) since[i] = $1 # another revision began in between
+			was[i] = $i
+			n += since[i] >= 0 && $1 - since[i] >= 500
+		}
+		if (NR == 1 || n < lowest) lowest = n } END { print lowest }' "$1"
 }
 
 log_tail() { for f in "$T"/*.log; do echo "# $f"; tail -n 6 "$f" | cut -c1-200 | sed "s/^/# /"; done; }
@@ -132,6 +160,7 @@ service() {
 	spec:
 	  taskDefinition: $family
 	  minReadySeconds: 0
+	  monitorSeconds: 0
 	$(printf '  %s\n' "$@")
 	EOM
 }

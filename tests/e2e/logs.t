@@ -19,7 +19,7 @@ spec:
 apiVersion: muster/v1
 kind: DaemonService
 metadata: {name: pair}
-spec: {taskDefinition: pair, minReadySeconds: 0}
+spec: {taskDefinition: pair, minReadySeconds: 0, monitorSeconds: 0}
 EOM
 taskdef loud spam=25000000 out= out=last
 service loud loud

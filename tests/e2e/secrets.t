@@ -23,7 +23,8 @@ app() { # VERSION [SECRET-FILE]
 mkdir "$T/manifests/conf" "$T/secrets"
 echo one > "$T/manifests/conf/app.conf"
 app 1
-service app app
+NO_BREAKER='deploymentConfiguration: {deploymentCircuitBreaker: {enable: false}}' # it would go back: what is tried here is how it heals
+service app app "$NO_BREAKER"
 push "a task with a file"
 holds() { [ "$(cat "$1" 2> /dev/null)" = "$2" ]; }
 wait_for 20 holds "$T/seen-conf" one

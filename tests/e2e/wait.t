@@ -72,6 +72,35 @@ row 0 'healthy' "$(web '.conditions[0].status = "True"')" --for healthy
 row 0 'done' "$(web '.conditions[0].status = "True" | .status = "DRAINING" | .desiredCount = 0')"
 row 1 'the deployment of web failed' "$(web '.rolloutState = "FAILED"')"
 row 1 'the deployment of web failed' "$(web '.rolloutState = "FAILED"')" --for healthy
+progressing() { # STATUS REASON MESSAGE
+	echo ".conditions = [{type: \"Progressing\", status: \"$1\", reason: \"$2\", message: \"$3\"}]"
+}
+why='3 tasks failed: the last COMPLETED revision comes back. Revert commit aaaaaaa, or commit a fix.'
+row 1 "^the deployment of web failed: $why\$" "$(web "$(progressing False DeploymentFailed "$why") | .rolloutState = \"FAILED\"")"
+row 1 "^the deployment of web was rolled back: $why\$" "$(web "$(progressing False RolledBack "$why")")"
+row 1 "^the deployment of web was rolled back: $why\$" "$(web "$(progressing False RolledBack "$why")")" --for healthy
+row 1 "^the deployment of web failed and goes back: $why\$" "$(web "$(progressing True RollingBack "$why") | .readyCount = 2 | .rolloutState = \"IN_PROGRESS\"")"
+row 1 'web was rolled back' ".notConverged = [$service | .service = \"a\" | .readyCount = 1] + [$service | $(progressing False RolledBack "$why")]"
+rolling() { # REASON MESSAGE [FILTER]
+	web "$(progressing True DeploymentInProgress -) | .rollout = {reason: \"$1\", message: \"$2\"} ${3:-}"
+}
+pause='paused after step 1 of 3 (1 node); it goes on with a commit that takes this pause out'
+row 5 'web 5/5: paused after step 1 of 3 \(1 node\); it goes on with a commit' "$(rolling Paused "$pause" '| .rollout.step = 1')"
+row 0 'are healthy' "$(rolling Paused "$pause")" --for healthy
+row 5 'web 5/5: step 2 of 3' "$(rolling Updating 'step 2 of 3 (50 percent): 2 of 5 nodes are ready on it' '| .rollout.step = 2')"
+row 5 'web 4/5$' "$(rolling Updating '4 of 5 nodes are ready on it' '| .readyCount = 4')"
+row 5 'web 5/5: all nodes are ready on it, and are watched for 60 s' "$(rolling Monitoring 'all nodes are ready on it, and are watched for 60 s')"
+hold='{id: "0123456789abcdef", service: "default/web", message: "changes of 5 tasks wait", release: "muster allow 0123456789abcdef"}'
+row 6 'held, id 0123456789abcdef: changes of 5 tasks wait; release: muster allow 0123456789abcdef$' "$(rolling OutsideOfWindows -) | .holds = [$hold]"
+row 6 'tasks wait. Release: muster allow 0123456789abcdef$' \
+	"$(rolling OutsideOfWindows -) | .holds = [$hold | .message += \". Release: muster allow 0123456789abcdef\"]"
+row 6 'held' "$(web .) | .holds = [$hold]" # what is held of it stays as it is: by the guard
+row 0 'are healthy' "$(rolling OutsideOfWindows -) | .holds = [$hold]" --for healthy
+row 6 'held' "$(rolling OutsideOfWindows - '| .readyCount = 1') | .holds = [$hold]" --for healthy
+row 5 'web 5/5$' "$(web '.conditions[0].status = "True"') | .holds = [$hold | .service = \"edge/web\"]" # another one's
+row 6 'held' ".notConverged = [$service | .service = \"a\" | .readyCount = 1] + [$service] | .holds = [$hold]"
+row 1 'rolled back' ".notConverged = [$service] + [$service | .service = \"z\" | $(progressing False RolledBack "$why")] | .holds = [$hold]"
+row 5 'not applied yet' "$newer | .holds = [$hold]" # it is no hold of the commit
 row 5 'web 0/0: revision web:9 is not known' "$(web '.readyCount = 0 | .desiredCount = 0 |
 	.conditions += [{type: "Stalled", status: "True", reason: "TaskDefinitionNotFound", message: "revision web:9 is not known"}]')"
 nowhere='{type: "Ready", status: "False", reason: "NoNodeCanRunIt", message: "no node can run it: no container engine on 3 nodes"}'

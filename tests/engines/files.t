@@ -29,7 +29,8 @@ app() { # FILE-OF-TOKEN
 		'- {name: DB, valueFrom: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-password-AbCdEf"}'
 }
 app token
-service app app
+NO_BREAKER='deploymentConfiguration: {deploymentCircuitBreaker: {enable: false}}' # it would go back: what is tried here is how it heals
+service app app "$NO_BREAKER"
 push "files, environment files and secrets"
 must 40 "a task with them starts" shape_is app "n1:main:running:1"
 wait_commit

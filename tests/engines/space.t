@@ -11,7 +11,8 @@ push_image app:1 one > /dev/null
 BULK=48 push_image app:2 two > /dev/null
 start_fleet n1
 simple app $REGISTRY/app:1
-service app app
+NO_BREAKER='deploymentConfiguration: {deploymentCircuitBreaker: {enable: false}}' # it would go back: what is tried here is how it heals
+service app app "$NO_BREAKER"
 push "a small image"
 must 40 "a task of a small image runs" shape_is app "n1:main:running:1"
 wait_commit

@@ -14,6 +14,7 @@
  *   wait=FILE        until FILE exists      label=TEXT     nothing: makes two commands differ
  *   term-ms=MS       take so long to end on SIGTERM
  *   alone=DIR        a line into DIR/doubles when another task of our service on our node lives
+ *   serve=SOCKET     answer all who connect to it with $MUSTER_TASK_DEFINITION, for ever
  * Files are put in place whole (rename).
  */
 #include <fcntl.h>
@@ -26,6 +27,8 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -215,6 +218,25 @@ static void do_alone(const char *dir)
 	close(fd);
 }
 
+static void do_serve(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *answer = getenv("MUSTER_TASK_DEFINITION");
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 64) < 0)
+		_exit(93);
+	for (;;) {
+		int client = accept(fd, NULL, NULL);
+		if (client < 0)
+			continue;
+		if (answer)
+			send(client, answer, strlen(answer), MSG_NOSIGNAL);
+		close(client);
+	}
+}
+
 static void do_wait(const char *path)
 {
 	while (access(path, F_OK) < 0)
@@ -235,7 +257,7 @@ static const struct {
 	{ "eat", do_eat },	 { "nofile", do_nofile },
 	{ "fds", do_fds },	 { "wait", do_wait },
 	{ "label", do_nothing }, { "term-ms", do_term_ms },
-	{ "alone", do_alone },
+	{ "alone", do_alone },	 { "serve", do_serve },
 };
 
 static void obey(const char *word)
