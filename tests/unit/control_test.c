@@ -202,6 +202,9 @@ static void failed_update_stops_at_the_budget(void **state)
 {
 	(void)state;
 	struct world *w = web_on(5);
+	write_service(w, "web.yaml", "web", "web",
+		      "  deploymentConfiguration: {deploymentCircuitBreaker: {enable: false}}\n");
+	push(w);
 	for (uint32_t i = 0; i < 5; i++)
 		w->agents[i].fails = "web";
 	write_task(w, "task.yaml", "web", "b");
