@@ -32,7 +32,8 @@ struct expr_facts place_facts(const struct planner *p, const struct node *n, siz
 	facts.task_groups = groups;
 	for (size_t i = 0; i < position; i++) {
 		const struct service *s = service_at(p, p->service_order.items[i]);
-		if (!cell_at(p, n, s)->assigned)
+		const struct cell *c = cell_at(p, n, s);
+		if (!c->assigned || c->reason == PLAN_HELD) /* that one is about to go */
 			continue;
 		facts.running_tasks_count++;
 		groups[facts.task_group_count++] = s->spec.task_group_service;

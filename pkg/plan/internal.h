@@ -246,14 +246,23 @@ static inline uint32_t completed_target(const struct service *s, const struct ce
 	return v ? v->target : 0;
 }
 
+/* An update that failed, to a release that was given up since, and there is none to go back to. It
+ * has nothing to lose, and a slot that others wait for. */
+static inline bool is_stranded(const struct service *s, const struct cell *c)
+{
+	return c->seen == PLAN_SEEN_FAILED && c->acknowledged && c->replaces && !c->broken_before &&
+	       !s->completed.count && c->assigned != current_target(s, c) &&
+	       (s->spec.reach > 0 || s->spec.reach_where_count > 0);
+}
+
 /* Has the roll-out reached it, whatever others have? And may it come to it by number? */
 static inline bool is_reached(const struct service *s, const struct cell *c)
 {
-	return c->where || s->spec.reach == UINT32_MAX;
+	return c->where || s->spec.reach == UINT32_MAX || is_stranded(s, c);
 }
 static inline bool may_be_reached(const struct service *s, const struct cell *c)
 {
-	return c->where || s->spec.reach > 0;
+	return c->where || s->spec.reach > 0 || is_stranded(s, c);
 }
 
 /* For a place on the node: it has one, or will keep one. */

@@ -22,6 +22,8 @@
  *    have it, counting those to which it comes in any case); else the completed release; where
  *    there is none, what is assigned, and with nothing assigned it waits (PLAN_WAITS_FOR_STEP). A
  *    node without a task starts with the completed release, and is updated when its turn comes.
+ *    Where an update failed, to a release that was given up since, and none was ever completed, a
+ *    roll-out that goes anywhere goes: that node has nothing to lose, and a slot that others need.
  *  - What a release is on a node is a matter of its variants: the first whose .when is true.
  *  - Updates are let in by turns: the first node by name of each ecs.availability-zone (of the
  *    cluster) in order of zone names, then the second of each, ...; no zone is a zone of its own.

@@ -190,6 +190,24 @@ static void what_was_superseded_goes_back(void **state UNUSED)
 	world_free(w);
 }
 
+/* With nothing to go back to, what failed is in nobody's way. */
+static void what_failed_and_was_given_up_is_reached(void **state UNUSED)
+{
+	struct world *w = running(4);
+	NODE(w, "n04", .attributes = "canary=yes");
+	SERVICE(w, "web", .revision = 2);
+	assert_plan(w, "update web n01 from 1");
+	seen(w, "web", "n01", PLAN_SEEN_FAILED);
+	SERVICE(w, "web", .revision = 3, .reach = ZERO);
+	assert_plan(w, ""); /* it goes nowhere */
+	SERVICE(w, "web", .revision = 3, .reach = ZERO, .where = "attribute:canary == yes");
+	assert_plan(w, "update web n01 from 2");
+	assert_int_equal(counts(w).owed, 1);
+	seen(w, "web", "n01", PLAN_SEEN_READY);
+	assert_plan(w, "update web n04 from 1");
+	world_free(w);
+}
+
 /* Of a push upon a push, both being bad, not more are down than of one. */
 static void a_push_upon_a_bad_push_stays_within_the_budget(void **state UNUSED)
 {
@@ -563,6 +581,20 @@ static void what_is_held_ends_with_its_cause(void **state UNUSED)
 	world_free(w);
 }
 
+/* Nothing starts for the sake of what the guard may let go in the same plan. */
+static void what_is_held_draws_nothing(void **state UNUSED)
+{
+	struct world *w = running(1);
+	SERVICE(w, "log", .constraint = "task:group == service:web", .priority = -1);
+	SERVICE(w, "web", .constraint = "attribute:env == prod", .stops = 1);
+	assert_plan(w, "stop web n01 ConstraintNotMet");
+	SERVICE(w, "web", .stops = ZERO);
+	assert_plan(w, "start web n01, start log n01");
+	SERVICE(w, "web", .constraint = "attribute:env == prod", .stops = ZERO);
+	assert_plan(w, ""); /* what is there stays */
+	world_free(w);
+}
+
 /* What is held elsewhere is of no variant that the node would get there. */
 static void what_is_held_is_of_the_first_variant(void **state UNUSED)
 {
@@ -647,6 +679,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_new_gets_what_was_completed),
 		cmocka_unit_test(nothing_completed_waits_for_its_step),
 		cmocka_unit_test(what_was_superseded_goes_back),
+		cmocka_unit_test(what_failed_and_was_given_up_is_reached),
 		cmocka_unit_test(a_push_upon_a_bad_push_stays_within_the_budget),
 		cmocka_unit_test(counts_say_how_far_it_is),
 		cmocka_unit_test(turns_go_round_the_zones),
@@ -661,6 +694,7 @@ int main(void)
 		cmocka_unit_test(a_variant_pulls_or_does_not),
 		cmocka_unit_test(the_guard_lets_so_many_go),
 		cmocka_unit_test(what_is_held_ends_with_its_cause),
+		cmocka_unit_test(what_is_held_draws_nothing),
 		cmocka_unit_test(what_is_held_is_of_the_first_variant),
 		cmocka_unit_test(what_the_guard_lets_go_leaves_room),
 		cmocka_unit_test(drain_keep_stays_until_the_others_are_gone),

@@ -164,7 +164,12 @@ static inline int completed_value(const struct sim *sim, int s, int n)
 static inline bool reached(const struct sim *sim, int s, int n)
 {
 	const struct svc *service = &sim->services[s];
-	return service->reach == 0 || (service->where && sim->nodes[n].prod);
+	const struct sim_cell *c = &sim->cells[s][n];
+	bool stranded = sim->nodes[n].observed && c->told_seen == PLAN_SEEN_FAILED &&
+			sim->nodes[n].told_seen >= c->number && c->replaces && !c->broken_before &&
+			!service->completed && c->assigned != current_value(sim, s, n) &&
+			(service->reach != ZERO || service->where);
+	return service->reach == 0 || (service->where && sim->nodes[n].prod) || stranded;
 }
 
 static inline bool before(const struct sim *sim, int a, int b)
@@ -408,13 +413,13 @@ struct sim_done {
 static inline void sim_change(struct sim *sim, const struct plan_change *change,
 			      struct sim_done *done, int s, int n)
 {
-	bool pulled = pulling(sim, s, n);
+	bool pulled = pulling(sim, s, n), was_reached = reached(sim, s, n);
 	enum price price = sim_apply(sim, change, s, n);
 	done->begun += !pulled && pulling(sim, s, n);
 	done->slot |= price == PRICE_SLOT;
 	done->again |= price == PRICE_AGAIN && !change->surge;
 	done->surge |= price == PRICE_SURGE;
-	done->by_number |= change->kind != PLAN_STOP && !reached(sim, s, n) &&
+	done->by_number |= change->kind != PLAN_STOP && !was_reached &&
 			   sim->cells[s][n].assigned == current_value(sim, s, n) &&
 			   sim->cells[s][n].assigned != completed_value(sim, s, n);
 }
