@@ -42,6 +42,7 @@ struct sim {
 	bool pulls;	/* all services pull images */
 	bool dynamic;	/* the last service asks for the group of the first */
 	bool bad_first; /* no task of s0 ever comes up */
+	bool alone;	/* no service waits for another on a node that drains */
 	struct svc services[SIM_SERVICES];
 	struct sim_node nodes[SIM_NODES];
 	struct sim_cell cells[SIM_SERVICES][SIM_NODES];
