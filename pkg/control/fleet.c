@@ -397,6 +397,15 @@ static void earlier(int64_t *wake, int64_t at)
 		*wake = at;
 }
 
+/* That it vanished counts for what it runs. One that was not heard of since the start may have been
+ * counted by those before. */
+static void count_vanished(struct control *c, struct node_record *n, bool was_heard)
+{
+	for (size_t i = 0; i < n->assignments.len; i++)
+		n->assignments.items[i].vanished |= !was_heard;
+	fleet_facts(c, n);
+}
+
 /* As of the last look. */
 static void judge_silence(struct control *c, struct node_record *n, int64_t now_unix_ms)
 {
@@ -410,12 +419,14 @@ static void judge_silence(struct control *c, struct node_record *n, int64_t now_
 			earlier(&c->silence_at_ms, n->last_beat_ms + timeout);
 			return;
 		}
+		bool was_heard = n->connection == CONNECTION_ALIVE;
 		first_known(c);
 		n->connection = CONNECTION_LOST;
 		event_add(c, NULL, n->name, "WARN", "NODE_UNREACHABLE", now_unix_ms,
 			  "(node %s) has sent no beat for %lld s; it keeps its tasks.", n->name,
 			  (long long)(silent / 1000));
 		fleet_node_changed(c, n);
+		count_vanished(c, n, was_heard);
 	}
 	if (expire == 0 || n->expired)
 		return;

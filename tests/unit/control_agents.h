@@ -73,7 +73,7 @@ static inline void agent_report(struct world *w, struct agent *a)
 			.failed = fails,
 			.failures = bad	    ? 1 + age
 				    : flaps ? (age + 1) / 2
-					    : 0,
+					    : a->failures,
 			.engine = "process",
 		};
 	}

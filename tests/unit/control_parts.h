@@ -20,7 +20,7 @@
 #define MAX_FILES  12
 #define MAX_AGENTS 12
 #define MAX_TASKS  8
-#define UNIX_MS(w) (INT64_C(1700000000000) + (w)->now_ms)
+#define UNIX_MS(w) (INT64_C(1700000000000) + (w)->now_ms + (w)->clock_ahead_ms)
 
 struct doc {
 	char *bytes;
@@ -57,6 +57,7 @@ struct agent {
 	bool slow;   /* beats, but does not act */
 	bool gone;
 	const char *fails;  /* a service whose new tasks fail */
+	uint32_t failures;  /* that are told of those of which nothing else is said */
 	const char *digest; /* what it finds where its desired document has none; NULL: nothing */
 	bool pulls;	    /* and does not come to an end with it */
 	struct agent_task tasks[MAX_TASKS];
@@ -68,6 +69,7 @@ struct world {
 	struct control *c;
 	struct map *store; /* key -> struct doc */
 	int64_t now_ms;
+	int64_t clock_ahead_ms; /* the wall clock, of what it should show */
 	VEC(struct tree) commits;
 	struct tree draft;
 	ptrdiff_t have; /* index of the last taken commit; -1: none */
