@@ -207,6 +207,8 @@ static void failed_update_stops_at_the_budget(void **state)
 	push(w);
 	for (uint32_t i = 0; i < 5; i++)
 		w->agents[i].fails = "web";
+	write_service(w, "web.yaml", "web", "web",
+		      "  deploymentConfiguration: {deploymentCircuitBreaker: {enable: false}}\n");
 	write_task(w, "task.yaml", "web", "b");
 	/* Those on the old one are well: they say so before the push. */
 	for (uint32_t i = 0; i < 5; i++)

@@ -206,6 +206,30 @@ static void a_restart_by_hand_starts_over(void **state UNUSED)
 	WAKE(T0 + S(70));
 }
 
+/* Nobody saw it down, and what was said of the run before is not of this one. */
+static void failures_of_the_run_before_do_not_count(void **state UNUSED)
+{
+	containers(1);
+	check_health_of(A);
+	all_run();
+	for (int64_t at = T0 + S(30); at <= T0 + S(60); at += S(30)) {
+		STEP(at, "check a");
+		checked(A, 1);
+		STEP(at, "");
+	}
+	STEP(T0 + S(90), "check a");
+	s.now[A].checking = true;
+	run_at(&s.now[A], T0 + S(91));
+	s.now[A].checking = false;
+	checked(A, 1);
+	STEP(T0 + S(92), "");
+	HEALTH(HEALTH_UNKNOWN);
+	STEP(T0 + S(121), "check a");
+	checked(A, 1); /* one of three */
+	STEP(T0 + S(121), "");
+	HEALTH(HEALTH_UNKNOWN);
+}
+
 static void health_stays_over_an_agent_restart(void **state UNUSED)
 {
 	containers(1);
@@ -295,6 +319,7 @@ int main(void)
 		RULE(a_check_beyond_its_timeout_waits_for_its_answer),
 		RULE(a_new_run_starts_over),
 		RULE(a_restart_by_hand_starts_over),
+		RULE(failures_of_the_run_before_do_not_count),
 		RULE(health_stays_over_an_agent_restart),
 		RULE(not_knowing_is_no_failure),
 		RULE(the_task_is_as_healthy_as_its_worst),

@@ -213,6 +213,18 @@ static void a_double_stays_while_the_other_is_replaced(void **state UNUSED)
 	STEP(T0, "prepare s");
 }
 
+/* An unhealthy one is worse than one that only just starts, also where it would be left alone. */
+static void of_two_the_unhealthy_goes(void **state UNUSED)
+{
+	want("s", 1);
+	struct node_task *t = task("a", "s", 1, T0);
+	t->health_checked = true;
+	t->health = HEALTH_UNHEALTHY;
+	task("b", "s", 1, 0);
+	n.in.disk_full = true;
+	STEP(T0, "stop a");
+}
+
 /* Reverse of starting: s2 of the lowest priority, then s1 that needs s0, then s0. */
 static void stops_go_in_reverse_order(void **state UNUSED)
 {
@@ -354,6 +366,7 @@ int main(void)
 		RULE(of_two_the_best_fitting_stays),
 		RULE(the_unhealthy_is_replaced),
 		RULE(a_double_stays_while_the_other_is_replaced),
+		RULE(of_two_the_unhealthy_goes),
 		RULE(stops_go_in_reverse_order),
 		RULE(leaving_stops_and_removes_all),
 		RULE(what_a_gone_service_left_goes_at_once),

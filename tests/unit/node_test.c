@@ -233,6 +233,31 @@ static void a_first_start_waits_for_what_it_depends_on(void **state UNUSED)
 	STEP(T0 + 10004, "start s0, start s1");
 }
 
+/* A dependency that came later, and never was ready, holds up no restart. */
+static void a_restart_waits_for_no_dependency(void **state UNUSED)
+{
+	const char *names[] = { "s2" };
+	struct wire_desired_task *dependent = want("s1", 1);
+	STEP(T0, "start s1");
+	struct node_task *t = task("a", "s1", 1, T0 + 1);
+	STEP(T0 + 1, "");
+	dependent->depends_on = (struct str_list){ names, 1, true };
+	want("s2", 1);
+	STEP(T0 + 20000, "start s2");
+	task("b", "s2", 1, 0);
+	ended(t, T0 + 20001);
+	STEP(T0 + 20001, "start s1");
+}
+
+/* It is here, but it is not wanted here any more. */
+static void a_dependency_that_goes_does_not_block(void **state UNUSED)
+{
+	const char *names[] = { "s0" };
+	want("s1", 1)->depends_on = (struct str_list){ names, 1, true };
+	task("a", "s0", 1, T0 - 100);
+	STEP(T0, "start s1, stop a");
+}
+
 static void restart_agent(const char *boot_id)
 {
 	struct buf bytes = { 0 };
@@ -384,6 +409,8 @@ int main(void)
 		RULE(what_fails_does_not_hold_up_others),
 		RULE(a_full_disk_takes_no_turns),
 		RULE(a_first_start_waits_for_what_it_depends_on),
+		RULE(a_restart_waits_for_no_dependency),
+		RULE(a_dependency_that_goes_does_not_block),
 		RULE(a_reboot_starts_in_order_again),
 		RULE(failures_add_up),
 		RULE(memory_outlives_the_agent),

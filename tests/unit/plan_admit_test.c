@@ -289,6 +289,10 @@ static void d_counts_what_is_reachable_and_healthy(void **state UNUSED)
 	seen(w, "web", "n04", PLAN_SEEN_RUNNING);
 	assert_plan(w, "stop web n02 NodeInactive");
 	assert_int_equal(counts(w).budget, 3); /* 6 - 3 */
+	NODE(w, "n05", .unknown = true);
+	NODE(w, "n06", .unknown = true);
+	assert_plan(w, "");
+	assert_int_equal(counts(w).budget, 2); /* 4 - 2 */
 	world_free(w);
 }
 

@@ -60,6 +60,16 @@ static void a_number_is_reached_in_the_order_of_turns(void **state UNUSED)
 	world_free(w);
 }
 
+static void any_of_the_expressions_reaches(void **state UNUSED)
+{
+	struct world *w = running(2);
+	NODE(w, "n02", .attributes = "canary=yes");
+	ROLL(w, .reach = ZERO, .where = "attribute:none == yes",
+	     .where2 = "attribute:canary == yes");
+	assert_plan(w, "update web n02 from 1");
+	world_free(w);
+}
+
 /* Those that have it count, whoever they are, and so do those to which it comes in any case. */
 static void what_is_reached_by_expression_counts(void **state UNUSED)
 {
@@ -252,6 +262,10 @@ static void counts_say_how_far_it_is(void **state UNUSED)
 	assert_int_equal(c.owed, 0);
 	assert_int_equal(c.ready, 3);
 	assert_int_equal(c.held, 0);
+	seen(w, "web", "n01", PLAN_SEEN_FAILED); /* broken still: it is excused, not failed */
+	assert_plan(w, "");
+	assert_int_equal(counts(w).current_failed, 1);
+	assert_int_equal(counts(w).excused, 1);
 	world_free(w);
 }
 
@@ -450,6 +464,19 @@ static void an_override_is_a_rollout_for_what_it_touches(void **state UNUSED)
 	world_free(w);
 }
 
+static void the_first_override_that_is_true_counts(void **state UNUSED)
+{
+	struct world *w = world_new();
+	NODE(w, "n1", .attributes = "big=yes gpu=yes");
+	NODE(w, "n2", .attributes = "gpu=yes");
+	SERVICE(w, "web", .when = "attribute:big == yes", .when_too = "attribute:gpu == yes");
+	assert_plan(w, "start web n1 override, start web n2");
+	SERVICE(w, "web", .when = "attribute:gpu == yes", .when_too = "attribute:big == yes");
+	all_ready(w);
+	assert_plan(w, "update web n2 from 1 override");
+	world_free(w);
+}
+
 static void a_variant_takes_what_it_takes(void **state UNUSED)
 {
 	struct world *w = world_new();
@@ -555,8 +582,11 @@ static void the_guard_lets_so_many_go(void **state UNUSED)
 	assert_plan(w, "stop web n2 NodeDraining, stop log n2 NodeDraining");
 	NODE(w, "n3", .cluster = "other", .state = NODE_DRAINING); /* and that */
 	assert_plan(w, "stop web n3 OtherCluster");
+	NODE(w, "n4", .attributes = "env=prod"); /* what is held goes with its service */
+	assert_plan(w, "");
+	assert_int_equal(counts(w).held, 1);
 	SERVICE(w, "web", .constraint = "attribute:env == dev", .stops = ZERO, .removing = true);
-	assert_plan(w, "stop web n4 Removing");
+	assert_plan(w, "stop web n4 ConstraintNotMet");
 	world_free(w);
 }
 
@@ -674,6 +704,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_number_is_reached_in_the_order_of_turns),
+		cmocka_unit_test(any_of_the_expressions_reaches),
 		cmocka_unit_test(what_is_reached_by_expression_counts),
 		cmocka_unit_test(owed_is_what_may_come_now),
 		cmocka_unit_test(a_node_that_is_new_gets_what_was_completed),
@@ -689,6 +720,7 @@ int main(void)
 		cmocka_unit_test(a_surge_asks_room_for_both),
 		cmocka_unit_test(a_surge_counts_what_waits_too),
 		cmocka_unit_test(an_override_is_a_rollout_for_what_it_touches),
+		cmocka_unit_test(the_first_override_that_is_true_counts),
 		cmocka_unit_test(a_variant_takes_what_it_takes),
 		cmocka_unit_test(a_rollout_by_steps_holds_room_for_both),
 		cmocka_unit_test(a_variant_pulls_or_does_not),

@@ -41,6 +41,7 @@ struct svc {
 	int stops;		    /* any number */
 	bool keep;		    /* on drain */
 	const char *when;	    /* none: on which nodes there is an override */
+	const char *when_too;	    /* none: and another, where that one does not count */
 	uint32_t when_memory;	    /* as memory */
 	bool when_process;	    /* it is one there */
 	bool completed_when;	    /* completed has the override too */
@@ -126,23 +127,26 @@ static inline struct plan_variant variant_of(const struct svc *s, int revision, 
 	};
 }
 
-/* The two variants of a revision, or the one. */
+/* The variants of a revision: overrides, and the one of all others. */
 static inline struct plan_release release_of(struct world *w, const struct svc *s, int revision,
 					     uint32_t memory, bool override,
 					     const intern_id *capability)
 {
-	struct plan_variant *v = ARENA_ARRAY(&w->arena, struct plan_variant, 2);
-	v[1] = variant_of(s, revision, memory);
-	v[1].capabilities = capability;
-	v[1].capability_count = s->capability != NULL;
-	v[0] = v[1];
+	struct plan_variant *v = ARENA_ARRAY(&w->arena, struct plan_variant, 3);
+	v[2] = variant_of(s, revision, memory);
+	v[2].capabilities = capability;
+	v[2].capability_count = s->capability != NULL;
+	v[0] = v[1] = v[2];
 	if (!override)
-		return (struct plan_release){ (uint32_t)revision, &v[1], 1 };
-	v[0].when = compiled(w, s->when);
-	v[0].target = override_of(s->name, revision);
-	v[0].engine = s->when_process ? ENGINE_PROCESS : v[0].engine;
-	v[0].resources.memory_mib = s->when_memory ? s->when_memory : memory;
-	return (struct plan_release){ (uint32_t)revision, v, 2 };
+		return (struct plan_release){ (uint32_t)revision, &v[2], 1 };
+	struct plan_variant *first = s->when_too ? &v[0] : &v[1];
+	if (s->when_too)
+		v[1].when = compiled(w, s->when_too);
+	first->when = compiled(w, s->when);
+	first->target = override_of(s->name, revision);
+	first->engine = s->when_process ? ENGINE_PROCESS : first->engine;
+	first->resources.memory_mib = s->when_memory ? s->when_memory : memory;
+	return (struct plan_release){ (uint32_t)revision, first, s->when_too ? 3 : 2 };
 }
 
 static inline plan_service_id tell_service(struct world *w, struct svc s)

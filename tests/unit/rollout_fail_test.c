@@ -74,6 +74,7 @@ static void a_first_batch_that_fails_entirely_fails_it(void **state)
 		{ "more may come", 2, 0, 0, 2, 8, 2, 3, false, true, false },
 		{ "one is ready", 3, 1, 0, 2, 7, 2, 3, false, true, false },
 		{ "one was ready", 3, 0, 0, 3, 7, 3, 3, true, true, false },
+		{ "one was broken before", 3, 0, 1, 2, 7, 2, 2, false, true, true },
 		{ "all were broken before", 2, 0, 2, 0, 0, 0, 1, false, true, false },
 		{ "nobody has it", 0, 0, 0, 0, 0, 0, 1, false, true, false },
 		{ "without a breaker", 3, 0, 0, 3, 7, 3, 3, false, false, false },
