@@ -44,6 +44,7 @@ help:
 	@echo 'make test-engines      tests against real Podman and Docker, as root; installs them if missing'
 	@echo 'make demo             the whole story on this machine, some 10 seconds (KEEP=1 leaves it up)'
 	@echo 'make sim              fleets in virtual time with all that can go wrong: SEED=97 N=300 EVENTS=20000'
+	@echo 'make mutants          plant bugs in the core, say which test finds each: ONLY=LIST or NAME'
 	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
 	@echo 'make corpus           what is done with each field of ECS documents: CORPUS=DIR'
 	@echo 'make install          DESTDIR= PREFIX=$(PREFIX)'
@@ -148,6 +149,14 @@ $(B)/tests/helpers/%: tests/helpers/%.c
 	$(CC) $(STD) $(WARN) -O2 -static $< -o $@
 test-helpers: $(HELPERS)
 
+# Bugs planted in the core, and which test finds each: tests/mutants/README.md. ONLY=names or lists.
+mutants:
+	@tests/setup/deps build test
+	@$(MAKE) --no-print-directory -j$(JOBS) run-mutants
+run-mutants: $(SIM) $(foreach l,$(wildcard tests/mutants/*.list),\
+		$(filter $(B)/tests/unit/$(basename $(notdir $(l)))_%,$(UNIT)))
+	@B=$(B) JOBS=$(JOBS) tests/mutants/run $(ONLY)
+
 asan:
 	@tests/setup/deps build test
 	@$(MAKE) --no-print-directory -j$(JOBS) B=$(B)/asan SAN=1 run-tests
@@ -197,7 +206,7 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all help test run-tests test-engines run-test-engines sim asan lint bench run-bench demo deps corpus \
+.PHONY: all help test run-tests test-engines run-test-engines sim mutants run-mutants asan lint bench run-bench demo deps corpus \
 	install clean check-layers check-purity test-helpers
 .SECONDARY:
 
