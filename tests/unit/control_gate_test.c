@@ -1,7 +1,7 @@
 #include "control_world.h"
 
 /* What may not begin now: outside of its window, beyond its step, held, or asked of an agent that
- * does not know it. */
+ * does not know it; and what was not answered yet. */
 
 static void write_web(struct world *w, const char *more)
 {
@@ -125,6 +125,26 @@ static void a_surge_is_asked_of_who_knows_it(void **state UNUSED)
 	world_free(w);
 }
 
+/* --- the store -------------------------------------------------------------------------------- */
+
+static void a_document_waits_for_the_answer_of_the_one_before(void **state UNUSED)
+{
+	struct world *w = web_on(1);
+	pass(w, 5000);
+	reset(w);
+	w->answers_wait = true;
+	agent_attribute(w, &w->agents[0], "env", "one");
+	step(w);
+	assert_int_equal(w->desired_puts, 1);
+	agent_attribute(w, &w->agents[0], "env", "two");
+	step(w);
+	assert_int_equal(w->desired_puts, 1);
+	control_put_done(w->c, "desired/n1", true, NULL, w->now_ms);
+	step(w);
+	assert_int_equal(w->desired_puts, 2);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +153,7 @@ int main(void)
 		cmocka_unit_test(the_next_mass_change_is_held_anew),
 		cmocka_unit_test(a_later_step_reaches_nobody_yet),
 		cmocka_unit_test(a_surge_is_asked_of_who_knows_it),
+		cmocka_unit_test(a_document_waits_for_the_answer_of_the_one_before),
 	};
 	return cmocka_run_group_tests_name("control gate", tests, NULL, NULL);
 }

@@ -178,25 +178,6 @@ static void a_failed_put_is_repeated_above(void **state)
 	}
 }
 
-static void a_document_waits_for_the_answer_of_the_one_before(void **state)
-{
-	(void)state;
-	struct world *w = web_on(1);
-	pass(w, 5000);
-	reset(w);
-	w->answers_wait = true;
-	agent_attribute(w, &w->agents[0], "env", "one");
-	step(w);
-	assert_int_equal(w->desired_puts, 1);
-	agent_attribute(w, &w->agents[0], "env", "two");
-	step(w);
-	assert_int_equal(w->desired_puts, 1);
-	control_put_done(w->c, "desired/n1", true, NULL, w->now_ms);
-	step(w);
-	assert_int_equal(w->desired_puts, 2);
-	world_free(w);
-}
-
 static void an_away_store_gets_no_puts(void **state)
 {
 	(void)state;
@@ -725,7 +706,6 @@ int main(void)
 		cmocka_unit_test(nothing_is_rendered_before_observed_was_read),
 		cmocka_unit_test(nothing_is_rendered_before_the_beat_moved),
 		cmocka_unit_test(a_failed_put_is_repeated_above),
-		cmocka_unit_test(a_document_waits_for_the_answer_of_the_one_before),
 		cmocka_unit_test(an_away_store_gets_no_puts),
 		cmocka_unit_test(damaged_desired_is_put_again_above),
 		cmocka_unit_test(numbers_leave_room_for_what_was_lost),
