@@ -107,12 +107,11 @@ static void print_forecast(struct text *t, const struct world_change *c)
 {
 	const struct world_forecast *f = &c->forecast;
 	struct buf CLEANUP(buf_release) parts = { 0 };
-	if (!f->batches)
+	if (f->stuck)
+		line(t, 2, "it does not come to its end: %s",
+		     c->stays.count ? "nodes cannot run it" : "tasks that fail hold the budget");
+	if (f->stuck || !f->batches)
 		return;
-	if (f->seconds < 0) {
-		line(t, 2, "how long it takes cannot be told: it never comes to an end");
-		return;
-	}
 	buf_addf(&parts, "%u batch%s of %s", f->batches, f->batches == 1 ? "" : "es",
 		 duration(t, (f->batch_ms + 999) / 1000));
 	if (f->bake_s)
@@ -158,6 +157,7 @@ static void print_change(struct text *t, const struct world_change *c)
 		     plural(c->stays.count), c->stays.count == 1 ? "s" : "",
 		     c->stays_why ? c->stays_why : "it cannot run there", names_text(t, &c->stays));
 	print_nodes(t, "would stop, and is held, on", &c->held);
+	print_nodes(t, "later, when they are reachable, on", &c->later);
 	print_variants(t, c);
 	print_forecast(t, c);
 	for (uint32_t i = 0; i < c->hold_count; i++)
@@ -236,11 +236,12 @@ static json_t *steps_json(const struct world_change *c)
 /* Seconds null: nobody can say. */
 static json_t *forecast_json(const struct world_forecast *f)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "batches", (json_int_t)f->batches,
-			 "secondsPerBatch", (json_int_t)(f->batch_ms + 999) / 1000, "bakeSeconds",
-			 (json_int_t)f->bake_s, "monitorSeconds", (json_int_t)f->monitor_s,
-			 "pauses", (json_int_t)f->pauses, "measured", f->measured, "seconds",
-			 f->seconds < 0 ? json_null() : json_integer(f->seconds));
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o}", "batches", (json_int_t)f->batches,
+		"secondsPerBatch", (json_int_t)(f->batch_ms + 999) / 1000, "bakeSeconds",
+		(json_int_t)f->bake_s, "monitorSeconds", (json_int_t)f->monitor_s, "pauses",
+		(json_int_t)f->pauses, "measured", f->measured, "stuck", f->stuck, "seconds",
+		f->seconds < 0 ? json_null() : json_integer(f->seconds));
 }
 
 static json_t *variants_json(const struct world_change *c)
@@ -290,7 +291,8 @@ static json_t *change_json(const struct world_change *c)
 	if (c->stays_why)
 		json_object_set_new(item, "keepMessage", json_string(c->stays_why));
 	json_object_set_new(item, "steps", steps_json(c));
-	if (c->forecast.batches)
+	json_object_set_new(item, "unreachableNodes", nodes_json(&c->later));
+	if (c->forecast.batches || c->forecast.stuck)
 		json_object_set_new(item, "forecast", forecast_json(&c->forecast));
 	json_object_set_new(item, "overrides", variants_json(c));
 	json_object_set_new(item, "holds", holds_json(c->holds, c->hold_count));

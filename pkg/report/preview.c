@@ -52,24 +52,36 @@ const char *world_action_name(enum world_action action)
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
-typedef bool cell_fn(const struct plan_cell *cell);
+typedef bool cell_fn(const struct plan_node *node, const struct plan_cell *cell);
 
-static bool waits(const struct plan_cell *cell)
+static bool waits(const struct plan_node *node, const struct plan_cell *cell)
 {
+	(void)node;
 	return cell->waiting;
 }
 
-static bool is_held(const struct plan_cell *cell)
+static bool is_held(const struct plan_node *node, const struct plan_cell *cell)
 {
+	(void)node;
 	return cell->reason == PLAN_HELD;
 }
 
-/* The planner counts what it lets change as changed. */
-static bool stays(const struct plan_cell *cell)
+/* The planner counts what it lets change as changed; what just started runs nothing yet. */
+static bool keeps_old(const struct plan_cell *cell)
 {
 	return cell->desired && !cell->waiting && cell->variant &&
-	       !digest_is_none(&cell->fact.assigned) &&
+	       cell->fact.seen != PLAN_SEEN_NONE && !digest_is_none(&cell->fact.assigned) &&
 	       !digest_equal(&cell->fact.assigned, &cell->variant->target);
+}
+
+static bool stays(const struct plan_node *node, const struct plan_cell *cell)
+{
+	return node->reachable && keeps_old(cell);
+}
+
+static bool follows_later(const struct plan_node *node, const struct plan_cell *cell)
+{
+	return !node->reachable && keeps_old(cell);
 }
 
 /* Names of the nodes with a change of that kind; kind PLAN_NONE: none. And those of whose cell it
@@ -86,9 +98,10 @@ static struct world_nodes nodes_of(const struct world *w, const struct world_ser
 			names[n++] = planner_node(w->planner, change->node)->name;
 	}
 	for (uint32_t i = 0; is && i < count; i++) {
+		const struct plan_node *node = planner_node(w->planner, ids[i]);
 		struct plan_cell cell = planner_cell(w->planner, s->id, ids[i]);
-		if (is(&cell))
-			names[n++] = planner_node(w->planner, ids[i])->name;
+		if (is(node, &cell))
+			names[n++] = node->name;
 	}
 	qsort(names, n, sizeof(*names), str_compare);
 	return (struct world_nodes){ names, n };
@@ -101,6 +114,7 @@ static void take_stays(const struct world *w, const struct world_service *s, str
 	if (!s->rolls || s->plan.suspend)
 		return;
 	change->stays = nodes_of(w, s, PLAN_NONE, stays, arena);
+	change->later = nodes_of(w, s, PLAN_NONE, follows_later, arena);
 	if (change->stays.count &&
 	    planner_explain(w->planner, s->id,
 			    planner_node_find(w->planner, change->stays.names[0]), arena, &why))
@@ -142,15 +156,17 @@ static int64_t seconds_or(struct opt_int value, int64_t absent)
 }
 
 /* A batch takes what the last ones took, and never less than it must be ready. */
-static void forecast(const struct world_service *s, const struct played *played, bool ended,
-		     struct world_forecast *f)
+static void take_forecast(const struct world_service *s, const struct played *played,
+			  struct world_change *c)
 {
+	struct world_forecast *f = &c->forecast;
 	const struct daemon_service *spec = s->object ? s->object->daemon_service : NULL;
 	const json_t *primary = json_array_get(json_object_get(s->doc, "deployments"), 0);
 	int64_t seen = get_int(primary, "secondsPerBatch",
 			       get_int(json_object_get(primary, "rollout"), "secondsPerBatch", 0));
-	if (!spec || !played || !played->batches)
+	if (!spec || !played || !s->rolls || !(played->batches || c->updates.count))
 		return;
+	f->stuck = played->stuck || c->stays.count;
 	f->batch_ms = seconds_or(spec->min_ready_seconds, DEFAULT_MIN_READY_SECONDS) * 1000;
 	f->measured = seen > 0;
 	if (seen * 1000 > f->batch_ms)
@@ -161,8 +177,8 @@ static void forecast(const struct world_service *s, const struct played *played,
 		f->bake_s += played->steps[i].bake_s;
 		f->pauses += played->steps[i].pause;
 	}
-	f->seconds =
-		ended ? (f->batches * f->batch_ms + 999) / 1000 + f->bake_s + f->monitor_s : -1;
+	f->seconds = (f->batches * f->batch_ms + 999) / 1000 + f->bake_s + f->monitor_s;
+	f->seconds = f->stuck ? -1 : f->seconds;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -201,8 +217,8 @@ static struct world_change change_of(const struct world *w, const struct world_s
 		c.steps = played->steps;
 		c.step_count = played->step_count > 1 ? played->step_count : 0;
 	}
-	forecast(s, played, play->ended, &c.forecast);
 	take_stays(w, s, arena, &c);
+	take_forecast(s, played, &c);
 	take_variants(w, s, arena, &c);
 	preview_service_holds(w, s, arena, &c);
 	return c;

@@ -52,7 +52,9 @@ struct world_forecast {
 	int64_t batch_ms; /* minReadySeconds, or what its last roll-out took a batch */
 	bool measured;	  /* ... that; else it is a lower limit */
 	int64_t bake_s, monitor_s;
-	int64_t seconds; /* in all, waits at pauses and for windows aside; -1: nobody can say */
+	/* It stops before its end: tasks that failed hold the budget, or nodes cannot run it. */
+	bool stuck;
+	int64_t seconds; /* in all, waits at pauses and for windows aside; -1: it is stuck */
 };
 
 struct world_variant {
@@ -79,8 +81,9 @@ struct world_change {
 	uint32_t outage;	  /* at most so many tasks are down at a time by our hand */
 	struct world_nodes starts, updates, stops;
 	struct world_nodes held;	/* would stop, but for the guard against mass changes */
-	struct world_nodes stays;	/* cannot get the new revision, and keep what they have */
+	struct world_nodes stays;	/* cannot run the new revision, and keep what they have */
 	const char *stays_why;		/* of the first */
+	struct world_nodes later;	/* are not reachable: they follow when they are back */
 	uint32_t attribute_absent;	/* nodes excluded because an attribute is absent */
 	const char *stalled;		/* nothing can be resolved: why */
 	const char *note;		/* it failed before, say; NULL */

@@ -148,7 +148,9 @@ static void play_batch(struct player *p, const struct plan_result *result, struc
 			count_node(p, played, c);
 			begins[c->service] = true;
 		}
-		bool taken_down = c->kind == PLAN_UPDATE && !c->surge && !c->broken_before;
+		struct plan_cell cell = planner_cell(p->planner, c->service, c->node);
+		bool taken_down =
+			c->kind == PLAN_UPDATE && !c->surge && cell.fact.seen == PLAN_SEEN_READY;
 		down[c->service] += taken_down;
 		all += taken_down;
 		come_up(p, c->service, c->node, &c->target, c->revision);
@@ -164,15 +166,20 @@ static void play_batch(struct player *p, const struct plan_result *result, struc
 	p->play->outage = all > p->play->outage ? all : p->play->outage;
 }
 
-/* Those that are through with a step, or all when nothing else happens. False: none has another. */
-static bool next_steps(struct player *p, bool nothing_happens)
+/* All that its step reaches is there. */
+static bool is_through(const struct player *p, plan_service_id id)
+{
+	struct plan_counts n = planner_counts(p->planner, id);
+	return n.owed == 0 && n.current <= n.current_ready + n.excused;
+}
+
+/* Those that are through with a step go on. False: none does. */
+static bool next_steps(struct player *p)
 {
 	bool any = false;
 	for (uint32_t id = 0; id < p->id_count; id++) {
 		struct played *played = p->of[id];
-		if (!played || played->step == ROLLOUT_ALL)
-			continue;
-		if (!nothing_happens && planner_counts(p->planner, id).owed)
+		if (!played || played->step == ROLLOUT_ALL || !is_through(p, id))
 			continue;
 		played->step = played->step + 1 < played->service->stage_count ? played->step + 1
 									       : ROLLOUT_ALL;
@@ -180,6 +187,16 @@ static bool next_steps(struct player *p, bool nothing_happens)
 		any = true;
 	}
 	return any;
+}
+
+/* Those that come to no end: something holds the budget, or it went round and round. */
+static void find_stuck(struct player *p, bool ended)
+{
+	for (uint32_t id = 0; id < p->id_count; id++) {
+		struct played *played = p->of[id];
+		if (played && played->service->rolls)
+			played->stuck = !ended || played->step != ROLLOUT_ALL || !is_through(p, id);
+	}
 }
 
 static void prepare(struct player *p)
@@ -211,15 +228,17 @@ void preview_play(struct world *w, struct arena *arena, struct play *out)
 	};
 	*out = (struct play){ .of = map_new() };
 	prepare(&p);
-	for (uint32_t round = 0; round < ROUNDS_MAX && !out->ended; round++) {
+	bool goes_on = true;
+	for (uint32_t round = 0; round < ROUNDS_MAX && goes_on; round++) {
 		struct arena scratch;
 		struct plan_result result;
 		arena_init(&scratch);
 		planner_run(p.planner, 0, &scratch, &result);
+		goes_on = next_steps(&p) || result.change_count;
 		play_batch(&p, &result, &scratch);
-		out->ended = !next_steps(&p, !result.change_count) && !result.change_count;
 		arena_release(&scratch);
 	}
+	find_stuck(&p, !goes_on);
 	planner_free(p.planner);
 }
 

@@ -72,11 +72,11 @@ struct played {
 	uint32_t step;		  /* .service's; ROLLOUT_ALL: the rest */
 	struct world_step *steps; /* that are to come, the rest last; one without stages */
 	uint32_t step_count, batches, outage;
+	bool stuck; /* it comes to no end */
 };
 struct play {
 	struct map *of; /* key -> struct played */
 	uint32_t outage;
-	bool ended; /* else it was broken off: it goes round in circles */
 };
 void preview_play(struct world *world, struct arena *arena, struct play *out);
 void play_release(struct play *play);

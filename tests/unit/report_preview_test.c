@@ -69,7 +69,8 @@ static void say(const struct world_preview *p, struct buf *out)
 		add_nodes(out, c->stays_why ? c->stays_why : "stays", &c->stays);
 		if (c->updates.count)
 			buf_addf(out, " down %u", c->outage);
-		if (c->forecast.batches)
+		add_nodes(out, "later", &c->later);
+		if (c->forecast.batches || c->forecast.stuck)
 			buf_addf(out, " in %u batches %lld s", c->forecast.batches,
 				 (long long)c->forecast.seconds);
 		add_steps(out, c);
@@ -95,9 +96,9 @@ struct looked {
 	struct rebuilt r;
 };
 
-/* As pushed, but for what edit does with the service's document. */
+/* As pushed, but for what edit does with the documents: the service's, then those of the nodes. */
 static void look_edited(struct looked *l, struct control *c, const char *text, struct arena *arena,
-			void (*edit)(json_t *service), struct world_preview *p)
+			void (*edit)(struct rebuilt *r), struct world_preview *p)
 {
 	static const struct zone_offset utc = { 0, 0 };
 	static const struct zone zones[] = { { "UTC", &utc, 1 } };
@@ -106,7 +107,7 @@ static void look_edited(struct looked *l, struct control *c, const char *text, s
 	assert_true(l->tree->valid);
 	rebuild_world(&l->r, c, arena);
 	if (edit)
-		edit(l->r.docs[0]);
+		edit(&l->r);
 	world_apply(l->r.world, l->tree);
 	world_clock(l->r.world, UNIX_MS / 1000, zones, 1);
 	world_run(l->r.world);
@@ -126,7 +127,7 @@ static void unlook(struct looked *l)
 	manifest_file_free(l->file);
 }
 
-static void check_edited(struct control *c, const char *text, void (*edit)(json_t *service),
+static void check_edited(struct control *c, const char *text, void (*edit)(struct rebuilt *r),
 			 const char *want)
 {
 	struct arena arena;
@@ -191,7 +192,7 @@ static void test_roll_outs(void **state)
 						  " containerOverrides: [{name: web,"
 						  " memoryReservation: 2000}]}]"),
 		  "update web:2 update n1,n2,n4,n5,n6"
-		  " needs 2000 MiB of memory, 1024 MiB remain n3 down 1 in 5 batches 50 s"
+		  " needs 2000 MiB of memory, 1024 MiB remain n3 down 1 in 5 batches -1 s"
 		  " node.name == n3 n3 else n1,n2,n4,n5,n6\n" },
 		{ TASK("web", "one") SERVICE("web", "web", "")
 			  SERVICE("more", "web", "  rollout: {steps: [{count: 2}]}"),
@@ -228,29 +229,29 @@ static void test_under_way(void **state)
 	control_free(c);
 }
 
-static json_t *primary_of(json_t *service)
+static json_t *primary_of(struct rebuilt *r)
 {
-	return json_array_get(json_object_get(service, "deployments"), 0);
+	return json_array_get(json_object_get(r->docs[0], "deployments"), 0);
 }
 
-static void fail_primary(json_t *service)
+static void fail_primary(struct rebuilt *r)
 {
-	json_object_set_new(primary_of(service), "rolloutState", json_string("FAILED"));
+	json_object_set_new(primary_of(r), "rolloutState", json_string("FAILED"));
 }
 
 /* The one of now is a rollback of the one that is asked for. */
 static const char *failed_release;
-static void roll_back(json_t *service)
+static void roll_back(struct rebuilt *r)
 {
-	json_object_set_new(primary_of(service), "rollbackOf", json_string("ecs-svc/1"));
+	json_object_set_new(primary_of(r), "rollbackOf", json_string("ecs-svc/1"));
 	json_array_append_new(
-		json_object_get(service, "deployments"),
+		json_object_get(r->docs[0], "deployments"),
 		json_pack("{s:s, s:s}", "rolloutState", "FAILED", "releaseDigest", failed_release));
 }
 
-static void take_long(json_t *service)
+static void take_long(struct rebuilt *r)
 {
-	json_object_set_new(primary_of(service), "secondsPerBatch", json_integer(25));
+	json_object_set_new(primary_of(r), "secondsPerBatch", json_integer(25));
 }
 
 static void test_after_a_failure(void **state)
@@ -279,6 +280,89 @@ static void test_after_a_failure(void **state)
 		     "update web:2 update n1,n2,n3,n4,n5,n6 down 1 in 6 batches 150 s\n");
 	control_free(c);
 	arena_release(&arena);
+}
+
+/* One that failed and has nothing to go back to by itself holds: nothing more is launched. */
+static void test_what_failed_holds(void **state)
+{
+	(void)state;
+	static const char bad[] = TASK("web", "two")
+		SERVICE("web", "web",
+			"  deploymentConfiguration: {deploymentCircuitBreaker: {enable: true, "
+			"rollback: false}}");
+	struct control *c = fleet(before);
+	broken_revision = 2;
+	fleet_push(c, "c0ffee0000000000000000000000000000000002", bad);
+	check(c, bad, "unchanged web:2 (this has failed,)\n");
+	check(c, before, "update web:1 update n6 down 0 in 1 batches 10 s\n");
+	broken_revision = UINT32_MAX;
+	control_free(c);
+}
+
+/* New nodes begin with what is COMPLETED, and are updated when the roll-out comes to them. */
+static void test_new_nodes(void **state)
+{
+	(void)state;
+	struct control *c = fleet(TASK("web", "one") SERVICE(
+		"web", "web",
+		"  placementConstraints: [{type: memberOf, expression: 'attribute:env == prod'}]"));
+	check(c, TASK("web", "two") SERVICE("web", "web", "  rollout: {steps: [{count: 2}]}"),
+	      "update web:2 start n3,n4 update n1,n2,n5,n6 down 1 in 6 batches 60 s"
+	      " [2 nodes, 2 batches: n6,n1] [rest, 4 batches: n4,n2,n5,n3]\n");
+	control_free(c);
+}
+
+static void hold_mass_change(struct rebuilt *r)
+{
+	json_array_append_new(json_object_get(r->docs[0], "holds"),
+			      json_pack("{s:s}", "cause", "MassChange"));
+}
+
+/* Once something is held nothing more goes. */
+static void test_held_already(void **state)
+{
+	(void)state;
+	struct control *c = fleet(before);
+	check_edited(c,
+		     TASK("web", "one") SERVICE("web", "web",
+						"  placementConstraints: [{type: memberOf, "
+						"expression: 'attribute:env == prod'}]"),
+		     hold_mass_change, "unchanged web:1 held n3,n4 MassChange 2\n");
+	control_free(c);
+}
+
+static void lose_n5(struct rebuilt *r)
+{
+	json_object_set_new(r->docs[5], "agentConnected", json_false());
+}
+
+/* What comes to no end is said so: nobody can tell how long it takes. */
+static void test_no_end(void **state)
+{
+	(void)state;
+	static const char no_breaker[] = TASK("web", "two")
+		SERVICE("web", "web",
+			"  deploymentConfiguration: {deploymentCircuitBreaker: {enable: false, "
+			"rollback: false}}");
+	struct control *c = fleet(before);
+	check(c,
+	      TASK("web", "two")
+		      SERVICE("web", "web",
+			      "  rollout: {steps: [{expression: 'node.name in [n3, n4]'}]}\n"
+			      "  overrides: [{expression: 'node.name == n3',"
+			      " containerOverrides: [{name: web, memoryReservation: 2000}]}]"),
+	      "update web:2 update n1,n2,n4,n5,n6"
+	      " needs 2000 MiB of memory, 1024 MiB remain n3 down 1 in 5 batches -1 s"
+	      " [node.name in [n3, n4], 1 batches: n4] [rest, 4 batches: n6,n1,n2,n5]"
+	      " node.name == n3 n3 else n1,n2,n4,n5,n6\n");
+	/* A node that is away is no obstacle. */
+	check_edited(c, TASK("web", "two") SERVICE("web", "web", ""), lose_n5,
+		     "update web:2 update n1,n2,n3,n4,n6 down 1 later n5 in 5 batches 50 s\n");
+	broken_revision = 2;
+	fleet_push(c, "c0ffee0000000000000000000000000000000002", no_breaker);
+	check(c, no_breaker, "unchanged web:2 update n1,n2,n3,n4,n5 down 0 in 0 batches -1 s\n");
+	broken_revision = UINT32_MAX;
+	control_free(c);
 }
 
 /* --- holds ------------------------------------------------------------------------------------ */
@@ -459,7 +543,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_roll_outs),	cmocka_unit_test(test_under_way),
-		cmocka_unit_test(test_after_a_failure), cmocka_unit_test(test_holds),
+		cmocka_unit_test(test_after_a_failure), cmocka_unit_test(test_what_failed_holds),
+		cmocka_unit_test(test_new_nodes),	cmocka_unit_test(test_held_already),
+		cmocka_unit_test(test_no_end),		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_ids_of_holds),	cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_renames),
 	};
