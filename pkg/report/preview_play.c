@@ -98,21 +98,20 @@ static void come_up(struct player *p, plan_service_id service, plan_node_id node
 /* What is under way now comes up first. What has failed stays so until it is replaced. */
 static void finish_present(struct player *p)
 {
-	struct arena scratch;
-	arena_init(&scratch);
-	plan_service_id *services;
-	plan_node_id *nodes;
-	uint32_t service_count = planner_services(p->planner, &scratch, &services),
-		 node_count = planner_nodes(p->planner, &scratch, &nodes);
-	for (uint32_t s = 0; s < service_count; s++) {
-		for (uint32_t n = 0; n < node_count; n++) {
-			struct plan_fact f = planner_cell(p->planner, services[s], nodes[n]).fact;
-			if (!digest_is_none(&f.assigned) && f.seen != PLAN_SEEN_FAILED &&
-			    planner_node(p->planner, nodes[n])->reachable)
-				come_up(p, services[s], nodes[n], &f.assigned, f.assigned_revision);
+	size_t nodes = 0;
+	void *n;
+	while (map_next(p->world->nodes, &nodes, NULL, &n)) {
+		plan_node_id node = ((const struct world_node *)n)->id;
+		if (node == PLAN_NONE || !planner_node(p->planner, node)->reachable)
+			continue;
+		for (uint32_t id = 0; id < p->id_count; id++) {
+			if (!p->of[id])
+				continue;
+			struct plan_fact f = planner_cell(p->planner, id, node).fact;
+			if (!digest_is_none(&f.assigned) && f.seen != PLAN_SEEN_FAILED)
+				come_up(p, id, node, &f.assigned, f.assigned_revision);
 		}
 	}
-	arena_release(&scratch);
 }
 
 static bool is_current(const struct player *p, const struct plan_change *change)

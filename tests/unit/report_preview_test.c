@@ -39,7 +39,7 @@ static void add_nodes(struct buf *out, const char *what, const struct world_node
 {
 	if (!list->count)
 		return;
-	buf_addf(out, " %s", what);
+	buf_addf(out, "%s%s", *what ? " " : "", what);
 	for (uint32_t i = 0; i < list->count; i++)
 		buf_addf(out, "%c%s", i ? ',' : ' ', list->names[i]);
 }
@@ -48,11 +48,10 @@ static void add_steps(struct buf *out, const struct world_change *c)
 {
 	for (uint32_t i = 0; i < c->step_count; i++) {
 		const struct world_step *s = &c->steps[i];
-		char what[80];
-		snprintf(what, sizeof(what), "[%s%s, %u batches:", s->reach ? s->reach : "rest",
+		buf_addf(out, " [%s%s, %u batches:", s->reach ? s->reach : "rest",
 			 s->pause ? " pause" : "", s->batches);
-		add_nodes(out, what, &s->nodes);
-		buf_adds(out, s->nodes.count ? "]" : "");
+		add_nodes(out, "", &s->nodes);
+		buf_adds(out, "]");
 	}
 }
 
@@ -220,10 +219,11 @@ static void test_under_way(void **state)
 	/* As it is, and with its pause taken out: the same nodes are left. */
 	check(c, two,
 	      "unchanged web:2 update n1,n2,n3,n4,n5 down 1 in 5 batches 50 s"
-	      " [3 nodes, 2 batches: n1,n4] [rest, 3 batches: n2,n5,n3]\n");
+	      " [1 node pause, 0 batches:] [3 nodes, 2 batches: n1,n4]"
+	      " [rest, 3 batches: n2,n5,n3]\n");
 	check(c, open,
 	      "unchanged web:2 update n1,n2,n3,n4,n5 down 1 in 5 batches 50 s"
-	      " [3 nodes, 2 batches: n1,n4] [rest, 3 batches: n2,n5,n3]\n");
+	      " [1 node, 0 batches:] [3 nodes, 2 batches: n1,n4] [rest, 3 batches: n2,n5,n3]\n");
 	/* Back to what was COMPLETED: only the canary changes. */
 	check(c, before, "update web:1 update n6 down 1 in 1 batches 10 s\n");
 	control_free(c);
@@ -334,6 +334,22 @@ static void test_held_already(void **state)
 static void lose_n5(struct rebuilt *r)
 {
 	json_object_set_new(r->docs[5], "agentConnected", json_false());
+}
+
+static void start_n6(struct rebuilt *r)
+{
+	json_t *assignment = json_array_get(json_object_get(r->docs[6], "assignments"), 0);
+	json_object_set_new(assignment, "seen", json_string("PENDING"));
+}
+
+/* What starts now is there when the roll-out begins. */
+static void test_what_starts_comes_up(void **state)
+{
+	(void)state;
+	struct control *c = fleet(before);
+	check_edited(c, TASK("web", "two") SERVICE("web", "web", ""), start_n6,
+		     "update web:2 update n1,n2,n3,n4,n5,n6 down 1 in 6 batches 60 s\n");
+	control_free(c);
 }
 
 /* What comes to no end is said so: nobody can tell how long it takes. */
@@ -545,9 +561,9 @@ int main(void)
 		cmocka_unit_test(test_roll_outs),	cmocka_unit_test(test_under_way),
 		cmocka_unit_test(test_after_a_failure), cmocka_unit_test(test_what_failed_holds),
 		cmocka_unit_test(test_new_nodes),	cmocka_unit_test(test_held_already),
-		cmocka_unit_test(test_no_end),		cmocka_unit_test(test_holds),
-		cmocka_unit_test(test_ids_of_holds),	cmocka_unit_test(test_windows),
-		cmocka_unit_test(test_renames),
+		cmocka_unit_test(test_no_end),		cmocka_unit_test(test_what_starts_comes_up),
+		cmocka_unit_test(test_holds),		cmocka_unit_test(test_ids_of_holds),
+		cmocka_unit_test(test_windows),		cmocka_unit_test(test_renames),
 	};
 	return cmocka_run_group_tests_name("report preview", tests, NULL, NULL);
 }
