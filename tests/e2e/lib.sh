@@ -194,6 +194,7 @@ kill_started() {
 }
 cleanup() {
 	local pid
+	grep -qs 'inotify instance: Too many' "$T"/*.log && echo "# fs.inotify.max_user_instances is used up: an agent takes three"
 	# Agents first, so that nothing is started again; then what runs of ours, shims by their state.
 	kill_started
 	for pid in $(pgrep -f "muster-shim.*$RUN" 2> /dev/null); do kill -9 "$pid" 2> /dev/null; done
