@@ -1,26 +1,12 @@
 /* How many updates are in flight at a time, and what counts. */
 #include "plan_world.h"
 
-static void nodes(struct world *w, int count)
-{
-	char name[16];
-	for (int i = 1; i <= count; i++) {
-		snprintf(name, sizeof(name), "n%02d", i);
-		NODE(w, name);
-	}
-}
-
-static struct plan_counts counts(struct world *w)
-{
-	return planner_counts(w->planner, sid(w, "web"));
-}
-
 /* A service that is ready on so many nodes. */
 static struct world *running(int node_count, int min_healthy)
 {
 	struct world *w = world_new();
 	SERVICE(w, "web", .min_healthy = min_healthy);
-	nodes(w, node_count);
+	tell_nodes(w, node_count);
 	plan(w);
 	all_ready(w);
 	assert_plan(w, "");
@@ -46,10 +32,10 @@ static void the_budget_is_rounded_in_favour_of_the_tasks(void **state UNUSED)
 		     { 7, 1, 6 },   { 99, 99, 1 },  { 100, 99, 1 }, { 101, 99, 1 } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct world *w = running(rows[i].nodes, rows[i].min_healthy);
-		assert_int_equal(counts(w).budget, rows[i].want);
+		assert_int_equal(web_counts(w).budget, rows[i].want);
 		SERVICE(w, "web", .min_healthy = rows[i].min_healthy, .revision = 2);
 		assert_int_equal(changes_in(plan(w)), rows[i].want);
-		assert_int_equal(counts(w).in_flight, rows[i].want);
+		assert_int_equal(web_counts(w).in_flight, rows[i].want);
 		assert_plan(w, "");
 		world_free(w);
 	}
@@ -72,8 +58,8 @@ static void a_rollout_goes_by_node_name_as_slots_are_freed(void **state UNUSED)
 	assert_plan(w, "update web n04 from 1, update web n05 from 1");
 	all_ready(w);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).ready, 5);
-	assert_int_equal(counts(w).in_flight, 0);
+	assert_int_equal(web_counts(w).ready, 5);
+	assert_int_equal(web_counts(w).in_flight, 0);
 	world_free(w);
 }
 
@@ -124,7 +110,7 @@ static void ready_but_not_acknowledged_is_in_flight(void **state UNUSED)
 	fact.running = fact.assigned;
 	planner_fact_set(w->planner, sid(w, "web"), nid(w, "n01"), &fact);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).in_flight, 1);
+	assert_int_equal(web_counts(w).in_flight, 1);
 	world_free(w);
 }
 
@@ -142,14 +128,14 @@ static void a_failed_update_keeps_its_slot(void **state UNUSED)
 	seen(w, "web", "n01", PLAN_SEEN_FAILED);
 	seen(w, "web", "n02", PLAN_SEEN_FAILED);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).in_flight, 2);
-	assert_int_equal(counts(w).failed, 2);
+	assert_int_equal(web_counts(w).in_flight, 2);
+	assert_int_equal(web_counts(w).failed, 2);
 	/* Back to the good one. */
 	SERVICE(w, "web", .min_healthy = 80, .revision = 1);
 	assert_plan(w, "update web n01 from 3, update web n02 from 3");
 	all_ready(w);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).ready, 10);
+	assert_int_equal(web_counts(w).ready, 10);
 	world_free(w);
 }
 
@@ -160,10 +146,10 @@ static void going_back_takes_one_slot_not_two(void **state UNUSED)
 	assert_plan(w, "update web n01 from 1, update web n02 from 1");
 	SERVICE(w, "web", .min_healthy = 50, .revision = 1);
 	assert_plan(w, "update web n01 from 2, update web n02 from 2");
-	assert_int_equal(counts(w).in_flight, 2);
+	assert_int_equal(web_counts(w).in_flight, 2);
 	SERVICE(w, "web", .min_healthy = 50, .revision = 2);
 	assert_plan(w, "update web n01 from 1, update web n02 from 1");
-	assert_int_equal(counts(w).in_flight, 2);
+	assert_int_equal(web_counts(w).in_flight, 2);
 	world_free(w);
 }
 
@@ -190,14 +176,14 @@ static void what_was_down_before_takes_no_slot(void **state UNUSED)
 					     "update web n03 from 1 broken"
 					   : "update web n01 from 1";
 		const char *changes = plan(w);
-		if (strcmp(changes, want) != 0 || counts(w).in_flight != 1)
+		if (strcmp(changes, want) != 0 || web_counts(w).in_flight != 1)
 			fail_msg("%s: %s", row->name, changes);
 		/* Still down on the new one: still not our doing, and in nobody's way. */
 		if (row->broken) {
 			seen(w, "web", "n01", PLAN_SEEN_READY);
 			seen(w, "web", "n02", PLAN_SEEN_FAILED);
 			assert_plan(w, "");
-			assert_int_equal(counts(w).in_flight, 0);
+			assert_int_equal(web_counts(w).in_flight, 0);
 		}
 		world_free(w);
 	}
@@ -211,8 +197,8 @@ static void a_fresh_start_is_no_update(void **state UNUSED)
 	NODE(w, "n00");
 	NODE(w, "n99");
 	assert_plan(w, "start web n00, start web n99"); /* with the new one, outside the budget */
-	assert_int_equal(counts(w).in_flight, 1);
-	assert_int_equal(counts(w).pending, 2);
+	assert_int_equal(web_counts(w).in_flight, 1);
+	assert_int_equal(web_counts(w).pending, 2);
 	world_free(w);
 }
 
@@ -226,18 +212,18 @@ static void a_vanished_node_keeps_its_slot_for_a_while(void **state UNUSED)
 	w->now_ms = 5000;
 	assert_plan(w, "");
 	assert_int_equal(w->wake_at_ms, 5000 + MONITOR_MS);
-	assert_int_equal(counts(w).unreachable, 1);
+	assert_int_equal(web_counts(w).unreachable, 1);
 	w->now_ms = 5000 + MONITOR_MS - 1;
 	assert_plan(w, "");
 	NODE(w, "n01", .unreachable = true); /* told again: nothing new */
 	w->now_ms++;
 	assert_plan(w, "update web n02 from 1");
 	assert_int_equal(w->wake_at_ms, INT64_MAX);
-	assert_int_equal(counts(w).in_flight, 1);
+	assert_int_equal(web_counts(w).in_flight, 1);
 	/* It is back, and in flight as before: two of them now, so no third. */
 	NODE(w, "n01");
 	assert_plan(w, "");
-	assert_int_equal(counts(w).in_flight, 2);
+	assert_int_equal(web_counts(w).in_flight, 2);
 	seen(w, "web", "n02", PLAN_SEEN_READY);
 	assert_plan(w, "");
 	seen(w, "web", "n01", PLAN_SEEN_READY);
@@ -282,17 +268,17 @@ static void an_unreachable_node_is_updated_when_it_is_back(void **state UNUSED)
 static void d_counts_what_is_reachable_and_healthy(void **state UNUSED)
 {
 	struct world *w = running(10, 50);
-	assert_int_equal(counts(w).budget, 5);
+	assert_int_equal(web_counts(w).budget, 5);
 	NODE(w, "n01", .unreachable = true);
 	NODE(w, "n02", .state = NODE_INACTIVE);
 	seen(w, "web", "n03", PLAN_SEEN_FAILED);
 	seen(w, "web", "n04", PLAN_SEEN_RUNNING);
 	assert_plan(w, "stop web n02 NodeInactive");
-	assert_int_equal(counts(w).budget, 3); /* 6 - 3 */
+	assert_int_equal(web_counts(w).budget, 3); /* 6 - 3 */
 	NODE(w, "n05", .unknown = true);
 	NODE(w, "n06", .unknown = true);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).budget, 2); /* 4 - 2 */
+	assert_int_equal(web_counts(w).budget, 2); /* 4 - 2 */
 	world_free(w);
 }
 
@@ -318,7 +304,7 @@ static void suspended_and_stalled_ones_are_left_alone(void **state UNUSED)
 	NODE(w, "n02", .state = NODE_DRAINING);
 	NODE(w, "n04");
 	assert_plan(w, "");
-	assert_int_equal(counts(w).desired, 2);
+	assert_int_equal(web_counts(w).desired, 2);
 	SERVICE(w, "web", .stalled = true);
 	assert_plan(w, "");
 	SERVICE(w, "web", .revision = 3);
@@ -377,7 +363,7 @@ static void counts_are_those_of_ecs_and_more(void **state UNUSED)
 	seen(w, "web", "p3", PLAN_SEEN_PENDING);
 	NODE(w, "p4", .attributes = "env=prod", .unreachable = true);
 	assert_plan(w, "");
-	struct plan_counts c = counts(w);
+	struct plan_counts c = web_counts(w);
 	assert_int_equal(c.desired, 6);
 	assert_int_equal(c.running, 2);
 	assert_int_equal(c.pending, 3); /* p3, and two that were told and did not answer yet */
@@ -394,7 +380,7 @@ static void counts_are_those_of_ecs_and_more(void **state UNUSED)
 	planner_fact_set(w->planner, sid(w, "web"), nid(w, "p2"), &fact);
 	assert_plan(w, "");
 	c.running++;
-	struct plan_counts d = counts(w);
+	struct plan_counts d = web_counts(w);
 	assert_memory_equal(&c, &d, sizeof(c));
 	for (enum plan_reason r = 0; r < PLAN_REASON_COUNT; r++)
 		assert_non_null(plan_reason_name(r));
@@ -405,13 +391,13 @@ static void counts_are_those_of_ecs_and_more(void **state UNUSED)
 static void done_is_ready_or_unreachable_and_nothing_unknown(void **state UNUSED)
 {
 	struct world *w = running(4, 90);
-	struct plan_counts c = counts(w);
+	struct plan_counts c = web_counts(w);
 	assert_int_equal(c.ready, 4);
 	NODE(w, "n01", .unreachable = true);
 	NODE(w, "n02", .unknown = true);
 	seen(w, "web", "n03", PLAN_SEEN_RUNNING);
 	assert_plan(w, "");
-	c = counts(w);
+	c = web_counts(w);
 	assert_int_equal(c.desired, 4);
 	assert_int_equal(c.ready, 2); /* n02, as far as is known, and n04 */
 	assert_int_equal(c.unreachable, 1);
@@ -419,13 +405,13 @@ static void done_is_ready_or_unreachable_and_nothing_unknown(void **state UNUSED
 	assert_int_equal(c.stopping, 0);
 	NODE(w, "n04", .state = NODE_DRAINING);
 	assert_plan(w, "stop web n04 NodeDraining");
-	c = counts(w);
+	c = web_counts(w);
 	assert_int_equal(c.desired, 3);
 	assert_int_equal(c.ready, 1); /* though a task of n04 is still there */
 	assert_int_equal(c.stopping, 1);
 	seen(w, "web", "n04", PLAN_SEEN_NONE);
 	plan(w);
-	assert_int_equal(counts(w).stopping, 0);
+	assert_int_equal(web_counts(w).stopping, 0);
 	world_free(w);
 }
 
@@ -452,7 +438,7 @@ static struct world *pulling_world(uint32_t pulls, bool unresolved)
 	struct world *w = world_new();
 	SERVICE(w, "web", .container = true, .pulls = pulls, .unresolved = unresolved,
 		.min_healthy = ZERO);
-	nodes(w, 5);
+	tell_nodes(w, 5);
 	return w;
 }
 
@@ -461,8 +447,8 @@ static void few_nodes_pull_at_a_time(void **state UNUSED)
 	struct world *w = pulling_world(2, false);
 	assert_plan(w, "start web n01, start web n02");
 	assert_true(cell(w, "web", "n03").waiting);
-	assert_int_equal(counts(w).desired, 5);
-	assert_int_equal(counts(w).pending, 5);
+	assert_int_equal(web_counts(w).desired, 5);
+	assert_int_equal(web_counts(w).pending, 5);
 	seen(w, "web", "n01", PLAN_SEEN_PENDING);
 	assert_plan(w, "");
 	seen(w, "web", "n01", PLAN_SEEN_RUNNING); /* has its images */

@@ -1,31 +1,5 @@
-/* How far a roll-out goes, what those get that it has not reached, and what the guard holds. */
+/* How far a roll-out goes, and what those get that it has not reached. */
 #include "plan_world.h"
-
-static void nodes(struct world *w, int count)
-{
-	char name[16];
-	for (int i = 1; i <= count; i++) {
-		snprintf(name, sizeof(name), "n%02d", i);
-		NODE(w, name);
-	}
-}
-
-static struct plan_counts counts(struct world *w)
-{
-	return planner_counts(w->planner, sid(w, "web"));
-}
-
-/* A service that is ready on so many nodes, and was completed. */
-static struct world *running(int node_count)
-{
-	struct world *w = world_new();
-	SERVICE(w, "web");
-	nodes(w, node_count);
-	plan(w);
-	all_ready(w);
-	assert_plan(w, "");
-	return w;
-}
 
 /* The roll-out of revision 2, all that may go at once. */
 #define ROLL(w, ...)                                                                               \
@@ -35,19 +9,19 @@ static struct world *running(int node_count)
 
 static void a_number_is_reached_in_the_order_of_turns(void **state UNUSED)
 {
-	struct world *w = running(5);
+	struct world *w = ready_on(5);
 	ROLL(w, .reach = 2);
-	assert_int_equal(counts(w).owed, 0); /* as of the last run */
+	assert_int_equal(web_counts(w).owed, 0); /* as of the last run */
 	assert_plan(w, "update web n01 from 1, update web n02 from 1");
-	assert_int_equal(counts(w).current, 2);
-	assert_int_equal(counts(w).current_ready, 0);
-	assert_int_equal(counts(w).completed_assigned, 3);
-	assert_int_equal(counts(w).owed, 0);
-	assert_int_equal(counts(w).ready, 3);
+	assert_int_equal(web_counts(w).current, 2);
+	assert_int_equal(web_counts(w).current_ready, 0);
+	assert_int_equal(web_counts(w).completed_assigned, 3);
+	assert_int_equal(web_counts(w).owed, 0);
+	assert_int_equal(web_counts(w).ready, 3);
 	all_ready(w);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).current_ready, 2);
-	assert_int_equal(counts(w).ready, 5);
+	assert_int_equal(web_counts(w).current_ready, 2);
+	assert_int_equal(web_counts(w).ready, 5);
 	assert_false(cell(w, "web", "n03").waiting);
 	ROLL(w, .reach = 4);
 	assert_plan(w, "update web n03 from 1, update web n04 from 1");
@@ -73,7 +47,7 @@ static void any_of_the_expressions_reaches(void **state UNUSED)
 /* Those that have it count, whoever they are, and so do those to which it comes in any case. */
 static void what_is_reached_by_expression_counts(void **state UNUSED)
 {
-	struct world *w = running(4);
+	struct world *w = ready_on(4);
 	NODE(w, "n03", .attributes = "canary=yes");
 	NODE(w, "n04", .attributes = "canary=yes");
 	ROLL(w, .reach = ZERO, .where = "attribute:canary == yes");
@@ -87,7 +61,7 @@ static void what_is_reached_by_expression_counts(void **state UNUSED)
 	planner_node_remove(w->planner, nid(w, "n01"));
 	assert_plan(w, "update web n02 from 1");
 	world_free(w);
-	w = running(3);
+	w = ready_on(3);
 	NODE(w, "n03", .attributes = "canary=yes");
 	SERVICE(w, "web", .revision = 2, .completed = 1, .reach = 1,
 		.where = "attribute:canary == yes");
@@ -97,40 +71,40 @@ static void what_is_reached_by_expression_counts(void **state UNUSED)
 
 static void owed_is_what_may_come_now(void **state UNUSED)
 {
-	struct world *w = running(5);
+	struct world *w = ready_on(5);
 	NODE(w, "n04", .attributes = "canary=yes");
 	NODE(w, "n05", .unreachable = true, .attributes = "canary=yes");
 	SERVICE(w, "web", .revision = 2, .completed = 1, .reach = 2,
 		.where = "attribute:canary == yes", .min_healthy = 90);
 	assert_plan(w, "update web n01 from 1");
-	assert_int_equal(counts(w).owed, 1);
+	assert_int_equal(web_counts(w).owed, 1);
 	assert_true(cell(w, "web", "n04").waiting);
 	assert_false(cell(w, "web", "n02").waiting);
 	SERVICE(w, "web", .revision = 2, .completed = 1, .reach = 100,
 		.where = "attribute:canary == yes", .min_healthy = 90);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).owed, 3);
+	assert_int_equal(web_counts(w).owed, 3);
 	assert_true(cell(w, "web", "n02").waiting);
-	assert_int_equal(counts(w).ready, 2); /* as long as it may come to others first */
+	assert_int_equal(web_counts(w).ready, 2); /* as long as it may come to others first */
 	SERVICE(w, "web", .revision = 2, .completed = 1);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).ready, 0); /* all should have another by now */
+	assert_int_equal(web_counts(w).ready, 0); /* all should have another by now */
 	SERVICE(w, "web", .revision = 2, .reach = 1);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).ready, 3); /* and so they should not */
+	assert_int_equal(web_counts(w).ready, 3); /* and so they should not */
 	world_free(w);
 }
 
 static void a_node_that_is_new_gets_what_was_completed(void **state UNUSED)
 {
-	struct world *w = running(2);
+	struct world *w = ready_on(2);
 	ROLL(w, .reach = 1);
 	assert_plan(w, "update web n01 from 1");
 	NODE(w, "n00");
 	assert_plan(w, "start web n00 to 1");
 	ROLL(w); /* all are reached: n00 comes up with the old one first */
 	assert_plan(w, "update web n02 from 1");
-	assert_int_equal(counts(w).owed, 1);
+	assert_int_equal(web_counts(w).owed, 1);
 	seen(w, "web", "n00", PLAN_SEEN_READY);
 	assert_plan(w, "update web n00 from 1");
 	NODE(w, "n03");
@@ -144,11 +118,11 @@ static void nothing_completed_waits_for_its_step(void **state UNUSED)
 {
 	struct world *w = world_new();
 	SERVICE(w, "web", .reach = 2);
-	nodes(w, 4);
+	tell_nodes(w, 4);
 	assert_plan(w, "start web n01, start web n02");
-	assert_int_equal(counts(w).desired, 4);
-	assert_int_equal(counts(w).pending, 2);
-	assert_int_equal(counts(w).waiting_for_step, 2);
+	assert_int_equal(web_counts(w).desired, 4);
+	assert_int_equal(web_counts(w).pending, 2);
+	assert_int_equal(web_counts(w).waiting_for_step, 2);
 	struct plan_cell c = cell(w, "web", "n03");
 	assert_int_equal(c.reason, PLAN_WAITS_FOR_STEP);
 	assert_true(c.desired);
@@ -163,7 +137,7 @@ static void nothing_completed_waits_for_its_step(void **state UNUSED)
 	assert_plan(w, "update web n01 from 1");
 	all_ready(w);
 	assert_plan(w, ""); /* n02 keeps what it has, with nothing to go back to */
-	assert_int_equal(counts(w).ready, 2);
+	assert_int_equal(web_counts(w).ready, 2);
 	SERVICE(w, "web", .revision = 2, .reach = ZERO);
 	assert_plan(w, "");
 	SERVICE(w, "web", .revision = 2);
@@ -173,7 +147,7 @@ static void nothing_completed_waits_for_its_step(void **state UNUSED)
 
 static void what_was_superseded_goes_back(void **state UNUSED)
 {
-	struct world *w = running(4);
+	struct world *w = ready_on(4);
 	ROLL(w, .reach = 3);
 	plan(w);
 	all_ready(w);
@@ -191,8 +165,8 @@ static void what_was_superseded_goes_back(void **state UNUSED)
 	assert_plan(w, "update web n03 from 2 to 1");
 	seen(w, "web", "n03", PLAN_SEEN_READY);
 	assert_plan(w, "");
-	assert_int_equal(counts(w).completed_assigned, 3);
-	assert_int_equal(counts(w).ready, 4);
+	assert_int_equal(web_counts(w).completed_assigned, 3);
+	assert_int_equal(web_counts(w).ready, 4);
 	/* A roll-out that FAILED and does not go back: who has it keeps it, who comes does not. */
 	SERVICE(w, "web", .revision = 3, .completed = 1, .reach = ZERO);
 	NODE(w, "n05");
@@ -203,7 +177,7 @@ static void what_was_superseded_goes_back(void **state UNUSED)
 /* With nothing to go back to, what failed is in nobody's way. */
 static void what_failed_and_was_given_up_is_reached(void **state UNUSED)
 {
-	struct world *w = running(4);
+	struct world *w = ready_on(4);
 	NODE(w, "n04", .attributes = "canary=yes");
 	SERVICE(w, "web", .revision = 2);
 	assert_plan(w, "update web n01 from 1");
@@ -212,7 +186,7 @@ static void what_failed_and_was_given_up_is_reached(void **state UNUSED)
 	assert_plan(w, ""); /* it goes nowhere */
 	SERVICE(w, "web", .revision = 3, .reach = ZERO, .where = "attribute:canary == yes");
 	assert_plan(w, "update web n01 from 2");
-	assert_int_equal(counts(w).owed, 1);
+	assert_int_equal(web_counts(w).owed, 1);
 	seen(w, "web", "n01", PLAN_SEEN_READY);
 	assert_plan(w, "update web n04 from 1");
 	world_free(w);
@@ -221,7 +195,7 @@ static void what_failed_and_was_given_up_is_reached(void **state UNUSED)
 /* Of a push upon a push, both being bad, not more are down than of one. */
 static void a_push_upon_a_bad_push_stays_within_the_budget(void **state UNUSED)
 {
-	struct world *w = running(10);
+	struct world *w = ready_on(10);
 	SERVICE(w, "web", .revision = 2, .completed = 1, .min_healthy = 80);
 	assert_plan(w, "update web n01 from 1, update web n02 from 1");
 	seen(w, "web", "n01", PLAN_SEEN_FAILED);
@@ -234,13 +208,13 @@ static void a_push_upon_a_bad_push_stays_within_the_budget(void **state UNUSED)
 	assert_plan(w, "");
 	SERVICE(w, "web", .revision = 1, .completed = 1, .min_healthy = 80); /* back */
 	assert_plan(w, "update web n01 from 3");
-	assert_int_equal(counts(w).in_flight, 1);
+	assert_int_equal(web_counts(w).in_flight, 1);
 	world_free(w);
 }
 
 static void counts_say_how_far_it_is(void **state UNUSED)
 {
-	struct world *w = running(6);
+	struct world *w = ready_on(6);
 	seen(w, "web", "n01", PLAN_SEEN_FAILED); /* broken before */
 	seen(w, "web", "n02", PLAN_SEEN_FAILED);
 	NODE(w, "n06", .unreachable = true);
@@ -251,7 +225,7 @@ static void counts_say_how_far_it_is(void **state UNUSED)
 	seen(w, "web", "n03", PLAN_SEEN_FAILED);
 	seen(w, "web", "n04", PLAN_SEEN_READY);
 	assert_plan(w, "");
-	struct plan_counts c = counts(w);
+	struct plan_counts c = web_counts(w);
 	assert_int_equal(c.desired, 6);
 	assert_int_equal(c.unreachable, 1);
 	assert_int_equal(c.current, 4);
@@ -264,8 +238,8 @@ static void counts_say_how_far_it_is(void **state UNUSED)
 	assert_int_equal(c.held, 0);
 	seen(w, "web", "n01", PLAN_SEEN_FAILED); /* broken still: it is excused, not failed */
 	assert_plan(w, "");
-	assert_int_equal(counts(w).current_failed, 1);
-	assert_int_equal(counts(w).excused, 1);
+	assert_int_equal(web_counts(w).current_failed, 1);
+	assert_int_equal(web_counts(w).excused, 1);
 	world_free(w);
 }
 
@@ -305,135 +279,11 @@ static void turns_go_round_the_zones(void **state UNUSED)
 	world_free(w);
 }
 
-/* --- surge ------------------------------------------------------------------------------------ */
-
-static void a_surge_starts_before_it_stops(void **state UNUSED)
-{
-	static const struct {
-		int nodes, max_percent;
-		uint32_t want;
-	} rows[] = { { 10, 110, 1 }, { 10, 119, 1 }, { 10, 120, 2 }, { 3, 200, 3 },
-		     { 1, 101, 1 },  { 9, 150, 4 },  { 10, 300, 20 } };
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct world *w = running(rows[i].nodes);
-		SERVICE(w, "web", .revision = 2, .min_healthy = 100,
-			.max_percent = rows[i].max_percent);
-		const char *changes = plan(w);
-		uint32_t in_flight = counts(w).in_flight, all = (uint32_t)rows[i].nodes;
-		assert_int_equal(counts(w).budget, rows[i].want);
-		assert_int_equal(in_flight, rows[i].want < all ? rows[i].want : all);
-		assert_non_null(strstr(changes, "update web n01 from 1 surge"));
-		assert_plan(w, "");
-		seen(w, "web", "n01", PLAN_SEEN_FAILED); /* it keeps its slot */
-		assert_plan(w, "");
-		assert_int_equal(counts(w).in_flight, in_flight);
-		world_free(w);
-	}
-}
-
-/* What it began by surge it goes on by surge: else the old ones, which run, would all stop. */
-static void a_surge_is_not_forgotten(void **state UNUSED)
-{
-	struct world *w = running(4);
-	SERVICE(w, "web", .revision = 2, .max_percent = 200);
-	assert_plan(w, "update web n01 from 1 surge, update web n02 from 1 surge, update web n03 "
-		       "from 1 surge, update web n04 from 1 surge");
-	seen(w, "web", "n01", PLAN_SEEN_FAILED);
-	seen(w, "web", "n02", PLAN_SEEN_PENDING);
-	seen(w, "web", "n03", PLAN_SEEN_READY);
-	SERVICE(w, "web", .revision = 3, .completed = 1);
-	assert_plan(w, "update web n01 from 2 surge, update web n02 from 2 surge, update web n04 "
-		       "from 2 surge");
-	SERVICE(w, "web", .revision = 1, .completed = 1); /* goes back to what still runs */
-	assert_plan(w, "update web n01 from 3 surge, update web n02 from 3 surge, update web n04 "
-		       "from 3 surge");
-	all_ready(w);
-	assert_plan(w, "update web n03 from 2");
-	world_free(w);
-}
-
-static void a_broken_one_needs_no_surge(void **state UNUSED)
-{
-	struct world *w = running(3);
-	seen(w, "web", "n02", PLAN_SEEN_FAILED);
-	SERVICE(w, "web", .revision = 2, .max_percent = 134);
-	assert_plan(w, "update web n01 from 1 surge, update web n02 from 1 broken");
-	assert_int_equal(counts(w).in_flight, 1);
-	NODE(w, "n04");
-	assert_plan(w, "start web n04");
-	world_free(w);
-}
-
-static void a_surge_asks_room_for_both(void **state UNUSED)
-{
-	struct world *w = world_new();
-	SERVICE(w, "web", .memory = 500);
-	SERVICE(w, "log", .memory = 300, .priority = -1);
-	NODE(w, "n1", .memory = 1000);
-	NODE(w, "n2", .memory = 2000);
-	plan(w);
-	all_ready(w);
-	SERVICE(w, "web", .memory = 500, .revision = 2, .max_percent = 200);
-	assert_plan(w, "update web n2 from 1 surge");
-	assert_int_equal(cell(w, "web", "n1").reason, PLAN_NO_MEMORY);
-	assert_string_equal(explain(w, "web", "n1"),
-			    "RESOURCE:MEMORY: needs 500 MiB of memory, 200 MiB remain");
-	/* While both run, the room of both is taken. */
-	SERVICE(w, "new", .memory = 800, .priority = -2);
-	assert_plan(w, "");
-	assert_int_equal(cell(w, "new", "n2").reason, PLAN_NO_MEMORY);
-	all_ready(w);
-	assert_plan(w, "start new n2");
-	/* Two that would fit alone do not surge at a time. */
-	SERVICE(w, "web", .memory = 300, .revision = 3, .max_percent = 200);
-	SERVICE(w, "log", .memory = 300, .revision = 2, .max_percent = 200, .priority = -1);
-	SERVICE(w, "new", .memory = 800, .removing = true);
-	NODE(w, "n1", .memory = 1000);
-	all_ready(w);
-	assert_plan(w,
-		    "update web n1 from 1 surge, stop new n2 Removing, update web n2 from 2 surge, "
-		    "update log n2 from 1 surge");
-	assert_plan(w, "");
-	seen(w, "web", "n1", PLAN_SEEN_READY);
-	assert_plan(w, "update log n1 from 1 surge");
-	world_free(w);
-}
-
-/* All that is there counts, in whatever order it is asked, and once. */
-static void a_surge_counts_what_waits_too(void **state UNUSED)
-{
-	struct world *w = world_new();
-	SERVICE(w, "web", .memory = 400);
-	SERVICE(w, "log", .memory = 300, .priority = -1);
-	NODE(w, "n1", .memory = 1000);
-	NODE(w, "n2", .memory = 1100);
-	plan(w);
-	all_ready(w);
-	SERVICE(w, "log", .memory = 300, .priority = -1, .revision = 2);
-	assert_plan(w, "update log n1 from 1"); /* and n2 waits */
-	SERVICE(w, "web", .memory = 400, .revision = 2, .max_percent = 200);
-	assert_plan(w, "update web n2 from 1 surge");
-	assert_int_equal(cell(w, "web", "n1").reason, PLAN_NO_MEMORY);
-	world_free(w);
-	w = world_new();
-	SERVICE(w, "web", .memory = 400);
-	SERVICE(w, "log", .memory = 300, .priority = -1);
-	NODE(w, "n1", .memory = 1000);
-	plan(w);
-	all_ready(w);
-	SERVICE(w, "web", .memory = 400, .revision = 2, .max_percent = 200);
-	SERVICE(w, "log", .memory = 300, .priority = -1, .revision = 2, .max_percent = 200);
-	assert_plan(w, "update log n1 from 1 surge");
-	assert_string_equal(explain(w, "web", "n1"),
-			    "RESOURCE:MEMORY: needs 400 MiB of memory, 0 MiB remain");
-	world_free(w);
-}
-
 /* --- overrides -------------------------------------------------------------------------------- */
 
 static void an_override_is_a_rollout_for_what_it_touches(void **state UNUSED)
 {
-	struct world *w = running(3);
+	struct world *w = ready_on(3);
 	NODE(w, "n02", .attributes = "big=yes");
 	ROLL(w, .when = "attribute:big == yes");
 	assert_plan(w, "update web n01 from 1, update web n02 from 1 override, "
@@ -446,8 +296,8 @@ static void an_override_is_a_rollout_for_what_it_touches(void **state UNUSED)
 	SERVICE(w, "web", .revision = 2, .completed = 2, .when = "attribute:big == yes",
 		.reach = 2);
 	assert_plan(w, ""); /* two have it, as it is what they had */
-	assert_int_equal(counts(w).current_ready, 2);
-	assert_int_equal(counts(w).completed_assigned, 1);
+	assert_int_equal(web_counts(w).current_ready, 2);
+	assert_int_equal(web_counts(w).completed_assigned, 1);
 	SERVICE(w, "web", .revision = 2, .completed = 2, .when = "attribute:big == yes",
 		.reach = 3);
 	assert_plan(w, "update web n02 from 2 override");
@@ -516,7 +366,7 @@ static void a_rollout_by_steps_holds_room_for_both(void **state UNUSED)
 	all_ready(w);
 	assert_plan(w, "");
 	assert_int_equal(cell(w, "web", "n2").reason, PLAN_NO_MEMORY);
-	assert_int_equal(counts(w).owed, 0);
+	assert_int_equal(web_counts(w).owed, 0);
 	/* It is too large for any node, and a new node gets what was completed. */
 	NODE(w, "n3", .memory = 400);
 	assert_plan(w, "start web n3 to 1");
@@ -533,170 +383,12 @@ static void a_variant_pulls_or_does_not(void **state UNUSED)
 {
 	struct world *w = world_new();
 	SERVICE(w, "web", .container = true, .pulls = 1, .completed = 1, .revision = 2);
-	nodes(w, 3);
+	tell_nodes(w, 3);
 	assert_plan(w, "start web n01 to 1");
 	seen(w, "web", "n01", PLAN_SEEN_READY);
 	assert_plan(w, "update web n01 from 1"); /* turns go by name */
 	seen(w, "web", "n01", PLAN_SEEN_READY);
 	assert_plan(w, "start web n02 to 1");
-	world_free(w);
-}
-
-/* --- the guard -------------------------------------------------------------------------------- */
-
-static void the_guard_lets_so_many_go(void **state UNUSED)
-{
-	struct world *w = world_new();
-	SERVICE(w, "web", .constraint = "attribute:env == prod");
-	SERVICE(w, "log", .memory = 1000, .priority = -1);
-	for (int i = 1; i <= 4; i++) {
-		char name[] = { 'n', (char)('0' + i), '\0' };
-		NODE(w, name, .attributes = "env=prod ecs.availability-zone=a");
-	}
-	NODE(w, "n5", .attributes = "env=prod ecs.availability-zone=b");
-	plan(w);
-	all_ready(w);
-	SERVICE(w, "web", .constraint = "attribute:env == dev", .stops = 2);
-	assert_plan(w, "stop web n1 ConstraintNotMet, stop web n5 ConstraintNotMet");
-	assert_plan(w, "");
-	assert_int_equal(planner_service(w->planner, sid(w, "web"))->stops_allowed, 0);
-	assert_int_equal(counts(w).held, 3);
-	assert_int_equal(counts(w).desired, 0);
-	assert_int_equal(counts(w).stopping, 2);
-	assert_int_equal(counts(w).excluded, 5);
-	struct plan_cell c = cell(w, "web", "n2");
-	assert_int_equal(c.reason, PLAN_HELD);
-	assert_false(c.desired);
-	assert_int_equal(c.fact.assigned_revision, 1);
-	assert_string_equal(explain(w, "web", "n2"),
-			    "ConstraintNotMet: attribute:env == dev: env is prod; Held: the "
-			    "mass-change guard keeps what runs here");
-	/* What is held is not updated, and keeps its room. */
-	SERVICE(w, "web", .constraint = "attribute:env == dev", .stops = ZERO, .revision = 2);
-	assert_plan(w, "");
-	NODE(w, "n3", .cluster = "other", .attributes = "env=dev");
-	NODE(w, "n4", .attributes = "env=dev"); /* one that matches after all */
-	assert_plan(w, "stop log n3 OtherCluster, update web n4 from 1");
-	assert_int_equal(counts(w).held, 2);
-	NODE(w, "n2", .state = NODE_DRAINING, .attributes = "env=prod"); /* that is said */
-	assert_plan(w, "stop web n2 NodeDraining, stop log n2 NodeDraining");
-	NODE(w, "n3", .cluster = "other", .state = NODE_DRAINING); /* and that */
-	assert_plan(w, "stop web n3 OtherCluster");
-	NODE(w, "n4", .attributes = "env=prod"); /* what is held goes with its service */
-	assert_plan(w, "");
-	assert_int_equal(counts(w).held, 1);
-	SERVICE(w, "web", .constraint = "attribute:env == dev", .stops = ZERO, .removing = true);
-	assert_plan(w, "stop web n4 ConstraintNotMet");
-	world_free(w);
-}
-
-static void what_is_held_ends_with_its_cause(void **state UNUSED)
-{
-	struct world *w = running(3);
-	SERVICE(w, "web", .constraint = "attribute:env == prod", .stops = ZERO);
-	assert_plan(w, "");
-	assert_int_equal(counts(w).held, 3);
-	NODE(w, "n01", .unreachable = true);
-	assert_plan(w, "");
-	assert_int_equal(counts(w).held, 2); /* that one stays for another reason */
-	SERVICE(w, "web", .stops = ZERO);
-	assert_plan(w, "");
-	assert_int_equal(counts(w).held, 0);
-	assert_int_equal(counts(w).desired, 3);
-	SERVICE(w, "web", .constraint = "attribute:env == prod", .stops = 5);
-	assert_plan(w, "stop web n02 ConstraintNotMet, stop web n03 ConstraintNotMet");
-	assert_int_equal(planner_service(w->planner, sid(w, "web"))->stops_allowed, 3);
-	NODE(w, "n01");
-	assert_plan(w, "stop web n01 ConstraintNotMet");
-	world_free(w);
-}
-
-/* Nothing starts for the sake of what the guard may let go in the same plan. */
-static void what_is_held_draws_nothing(void **state UNUSED)
-{
-	struct world *w = running(1);
-	SERVICE(w, "log", .constraint = "task:group == service:web", .priority = -1);
-	SERVICE(w, "web", .constraint = "attribute:env == prod", .stops = 1);
-	assert_plan(w, "stop web n01 ConstraintNotMet");
-	SERVICE(w, "web", .stops = ZERO);
-	assert_plan(w, "start web n01, start log n01");
-	SERVICE(w, "web", .constraint = "attribute:env == prod", .stops = ZERO);
-	assert_plan(w, ""); /* what is there stays */
-	world_free(w);
-}
-
-/* What is held elsewhere is of no variant that the node would get there. */
-static void what_is_held_is_of_the_first_variant(void **state UNUSED)
-{
-	struct world *w = world_new();
-	NODE(w, "n1");
-	SERVICE(w, "web", .when = "attribute:big == yes", .stops = ZERO);
-	assert_plan(w, "start web n1");
-	NODE(w, "n1", .cluster = "other");
-	assert_plan(w, "");
-	SERVICE(w, "web", .stops = ZERO);
-	assert_plan(w, "");
-	struct digest want = target_of("web", 1);
-	assert_memory_equal(&cell(w, "web", "n1").takes->target, &want, sizeof(want));
-	world_free(w);
-}
-
-/* The room that a stop leaves is there for others in the same plan. */
-static void what_the_guard_lets_go_leaves_room(void **state UNUSED)
-{
-	struct world *w = world_new();
-	SERVICE(w, "web", .memory = 800);
-	SERVICE(w, "log", .memory = 800, .priority = -1);
-	nodes(w, 2);
-	assert_plan(w, "start web n01, start web n02");
-	all_ready(w);
-	SERVICE(w, "web", .memory = 800, .constraint = "attribute:env == prod", .stops = 1);
-	assert_plan(w, "stop web n01 ConstraintNotMet, start log n01");
-	world_free(w);
-}
-
-/* --- draining --------------------------------------------------------------------------------- */
-
-static void drain_keep_stays_until_the_others_are_gone(void **state UNUSED)
-{
-	struct world *w = running(2);
-	SERVICE(w, "log", .keep = true, .priority = 5);
-	SERVICE(w, "probe", .keep = true, .priority = -5);
-	plan(w);
-	all_ready(w);
-	NODE(w, "n01", .state = NODE_DRAINING);
-	assert_plan(w, "stop web n01 NodeDraining");
-	assert_int_equal(cell(w, "log", "n01").reason, PLAN_DRAINING);
-	assert_false(cell(w, "log", "n01").desired);
-	seen(w, "web", "n01", PLAN_SEEN_PENDING);
-	assert_plan(w, "");
-	seen(w, "web", "n01", PLAN_SEEN_NONE);
-	assert_plan(w, "stop log n01 NodeDraining, stop probe n01 NodeDraining");
-	NODE(w, "n01");
-	assert_plan(w, "start log n01, start web n01, start probe n01");
-	all_ready(w);
-	NODE(w, "n01", .state = NODE_INACTIVE); /* it keeps nothing there */
-	assert_plan(w, "stop log n01 NodeInactive, stop web n01 NodeInactive, stop probe n01 "
-		       "NodeInactive");
-	/* A service that is gone with its task unstopped keeps nobody. */
-	NODE(w, "n02", .state = NODE_DRAINING);
-	assert_plan(w, "stop web n02 NodeDraining");
-	planner_service_remove(w->planner, sid(w, "web"));
-	assert_plan(w, "stop log n02 NodeDraining, stop probe n02 NodeDraining");
-	world_free(w);
-}
-
-static void drain_keep_looks_at_the_node_as_it_is(void **state UNUSED)
-{
-	struct world *w = running(1);
-	SERVICE(w, "log", .keep = true);
-	plan(w);
-	all_ready(w);
-	SERVICE(w, "web", .suspend = true); /* it stays, so does the other */
-	NODE(w, "n01", .state = NODE_DRAINING);
-	assert_plan(w, "");
-	SERVICE(w, "log"); /* no longer kept */
-	assert_plan(w, "stop log n01 NodeDraining");
 	world_free(w);
 }
 
@@ -714,23 +406,11 @@ int main(void)
 		cmocka_unit_test(a_push_upon_a_bad_push_stays_within_the_budget),
 		cmocka_unit_test(counts_say_how_far_it_is),
 		cmocka_unit_test(turns_go_round_the_zones),
-		cmocka_unit_test(a_surge_starts_before_it_stops),
-		cmocka_unit_test(a_surge_is_not_forgotten),
-		cmocka_unit_test(a_broken_one_needs_no_surge),
-		cmocka_unit_test(a_surge_asks_room_for_both),
-		cmocka_unit_test(a_surge_counts_what_waits_too),
 		cmocka_unit_test(an_override_is_a_rollout_for_what_it_touches),
 		cmocka_unit_test(the_first_override_that_is_true_counts),
 		cmocka_unit_test(a_variant_takes_what_it_takes),
 		cmocka_unit_test(a_rollout_by_steps_holds_room_for_both),
 		cmocka_unit_test(a_variant_pulls_or_does_not),
-		cmocka_unit_test(the_guard_lets_so_many_go),
-		cmocka_unit_test(what_is_held_ends_with_its_cause),
-		cmocka_unit_test(what_is_held_draws_nothing),
-		cmocka_unit_test(what_is_held_is_of_the_first_variant),
-		cmocka_unit_test(what_the_guard_lets_go_leaves_room),
-		cmocka_unit_test(drain_keep_stays_until_the_others_are_gone),
-		cmocka_unit_test(drain_keep_looks_at_the_node_as_it_is),
 	};
 	return cmocka_run_group_tests_name("plan_rollout", tests, NULL, NULL);
 }

@@ -350,4 +350,31 @@ static inline const char *explain(struct world *w, const char *service, const ch
 	return text;
 }
 
+/* n01, n02, ... */
+static inline void tell_nodes(struct world *w, int count)
+{
+	char name[16];
+	for (int i = 1; i <= count; i++) {
+		snprintf(name, sizeof(name), "n%02d", i);
+		NODE(w, name);
+	}
+}
+
+static inline struct plan_counts web_counts(struct world *w)
+{
+	return planner_counts(w->planner, sid(w, "web"));
+}
+
+/* The service web, ready on so many nodes. */
+static inline struct world *ready_on(int node_count)
+{
+	struct world *w = world_new();
+	SERVICE(w, "web");
+	tell_nodes(w, node_count);
+	plan(w);
+	all_ready(w);
+	assert_plan(w, "");
+	return w;
+}
+
 #endif
