@@ -8,7 +8,7 @@
 new_repository
 start_musterd
 NODES="n1 n2 n3 n4"
-for n in $NODES; do start_agent $n; done
+start_agents $NODES
 waited() { muster wait --commit "$(head_commit)" --timeout "${1:-40s}" > "$T/wait.out" 2>&1; }
 says() { muster describe service "$1" | grep -qE -- "$2"; }
 # A line a look: MS NODE=REVISION,REVISION ... of a service
@@ -58,12 +58,14 @@ sampled
 is "$(bad_looks 'nodes < 4' "$T/surge")" "" "aws/containers-roadmap#2170: each node has a task at every moment ($(wc -l < "$T/surge") looks)"
 is "$(grep -E '=[0-9]+,[0-9]+,' "$T/surge")" "" "never more than two"
 is "$(grep -E '=3( |$)' "$T/surge")" "" "the old one runs beside one that is bad"
-# Of each node: since when both ran, and when the old one was gone.
-awk '{ for (i = 2; i <= NF; i++) {
+# Of each node: how long both ran at most, from the look before they did to the one after they no longer did.
+awk '{ for (n in ended) if (!told[n]++) print $1 - both[n], n
+	for (i = 2; i <= NF; i++) {
 		split($i, part, "=")
-		if (part[2] == "1,2" || part[2] == "2,1") { if (!both[part[1]]) both[part[1]] = $1 }
-		else if (part[2] == "2" && both[part[1]] && !alone[part[1]]) { alone[part[1]] = 1; print $1 - both[part[1]], part[1] } } }' "$T/surge" > "$T/beside"
-is "$(awk '$1 >= 900' "$T/beside" | wc -l)" 4 "the old one goes only when the new one was ready for minReadySeconds" || cat "$T/beside"
+		if (part[2] == "1,2" || part[2] == "2,1") { if (!both[part[1]]) both[part[1]] = last }
+		else if (part[2] == "2" && both[part[1]]) ended[part[1]] }
+	last = $1 }' "$T/surge" > "$T/beside"
+is "$(awk '$1 >= 1000' "$T/beside" | wc -l)" 4 "the old one goes only when the new one was ready for minReadySeconds" || cat "$T/beside"
 git -C "$T/manifests" revert --no-edit HEAD > /dev/null
 mkdir "$T/at"
 service app app 'deploymentConfiguration: {minimumHealthyPercent: 75}'

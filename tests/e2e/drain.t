@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 new_repository
 start_musterd
-for n in n1 n2; do start_agent $n; done
+start_agents n1 n2
 taskdef one
 taskdef two
 service one one

@@ -10,6 +10,7 @@ for n in $NODES; do
 	mkdir "$T/attributes/$n"
 	start_agent $n --attributes-dir "$T/attributes/$n"
 done
+wait_for 20 is_known $NODES
 says() { muster describe service "$1" | grep -qE -- "$2"; }
 waits() { muster wait --commit "$(head_commit)" --timeout "${1:-30s}" > "$T/wait.out" 2>&1; }
 hold() { muster get holds | awk 'NR == 2 { print $1 }'; }

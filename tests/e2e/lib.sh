@@ -119,6 +119,17 @@ start_agent() { # NODE [FLAG]...
 	echo $! >> "$PIDS"
 	disown
 }
+# Several, until the controller knows them: one that it hears of later is new, and no part of what came before.
+start_agents() { # NODE...
+	local n
+	for n in "$@"; do start_agent "$n"; done
+	wait_for 20 is_known "$@"
+}
+is_known() { # NODE...
+	local n known
+	known=$(muster get nodes 2> /dev/null | awk '{ print $1 }')
+	for n in "$@"; do grep -qx "$n" <<< "$known" || return 1; done
+}
 agent_pid() { echo "$(< "$T/agent-$1.pid")"; }
 
 new_repository() { # an empty bare repository, and a clone of it in $T/manifests

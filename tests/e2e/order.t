@@ -7,8 +7,7 @@
 TERM_MS=500
 new_repository
 start_musterd
-start_agent n1
-start_agent n2
+start_agents n1 n2
 for s in db app low keep; do taskdef $s term-ms=$TERM_MS; done
 service db db 'priority: 1'
 sed -i 's/minReadySeconds: 0/minReadySeconds: 1/' "$T/manifests/db.yaml"

@@ -5,7 +5,7 @@
 new_repository
 start_musterd
 NODES="n1 n2 n3 n4"
-for n in $NODES; do start_agent $n; done
+start_agents $NODES
 plan() { # CODE [FLAG]...: of the manifests; what it says is in $out
 	local want=$1 got
 	shift

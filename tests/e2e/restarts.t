@@ -5,7 +5,7 @@
 new_repository
 start_musterd
 NODES="n1 n2 n3 n4"
-for n in $NODES; do start_agent $n; done
+start_agents $NODES
 S=$MUSTER_STATE/store
 app() { # TASKDEF [LINE]...: one at a time
 	service app "$1" "${@:2}"

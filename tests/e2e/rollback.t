@@ -7,7 +7,7 @@ FLOOR=9
 new_repository
 start_musterd
 NODES=$(seq -f n%02g 12)
-for n in $NODES; do start_agent "$n"; done
+start_agents $NODES
 mkdir "$T/at"
 served() { taskdef app "label=$1" "$SERVE"; } # LABEL: one that works
 served one

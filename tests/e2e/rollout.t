@@ -4,7 +4,7 @@
 new_repository
 start_musterd
 NODES="n1 n2 n3 n4"
-for n in $NODES; do start_agent $n; done
+start_agents $NODES
 taskdef app term-ms=150
 service app app
 push "revision 1"

@@ -7,7 +7,7 @@
 new_repository
 start_musterd
 NODES="n1 n2 n3 n4 n5"
-for n in $NODES; do start_agent $n; done
+start_agents $NODES
 node_manifest n4 'attributes: {canary: "yes"}'
 app() { # [LINE]...: the service, steps with the PAUSE of now
 	service app cell 'rollout:' '  steps:' '  - {expression: "attribute:canary exists", bakeSeconds: 1}' \
