@@ -36,7 +36,7 @@ static void a_number_is_reached_in_the_order_of_turns(void **state UNUSED)
 
 static void any_of_the_expressions_reaches(void **state UNUSED)
 {
-	struct world *w = running(2);
+	struct world *w = ready_on(2);
 	NODE(w, "n02", .attributes = "canary=yes");
 	ROLL(w, .reach = ZERO, .where = "attribute:none == yes",
 	     .where2 = "attribute:canary == yes");
