@@ -63,13 +63,15 @@ static bool admissible(struct planner *p, const struct service *s, const struct 
 static void update(struct planner *p, struct service *s, struct node *n, struct cell *c)
 {
 	bool in_flight = c->tally & BIT(TALLY_IN_FLIGHT);
-	enum plan_change_kind kind = c->assigned ? PLAN_UPDATE : PLAN_START;
+	uint32_t target = next_of(s, c)->target;
+	uint32_t before_it = takes_down(c, target) ? c->running : c->assigned;
+	enum plan_change_kind kind = before_it ? PLAN_UPDATE : PLAN_START;
 	struct load before = goal_hold(s, c);
 	c->surge = goal_surges(p, s, n, c);
 	c->starting = kind == PLAN_START;
 	c->broken_before = c->assigned && !in_flight && !is_alive(c);
-	c->replaces = target_at(s, c->assigned)->revision & PLAN_REVISION_BITS;
-	target_assign(s, c, next_of(s, c)->target);
+	c->replaces = target_at(s, before_it)->revision & PLAN_REVISION_BITS;
+	target_assign(s, c, target);
 	c->acknowledged = c->to_current = c->to_completed = c->both = false;
 	c->reason = PLAN_PLACED;
 	struct load after = goal_hold(s, c);

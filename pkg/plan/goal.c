@@ -49,6 +49,12 @@ uint32_t goal_target(const struct service *s, const struct cell *c)
 	return completed ? completed : c->assigned;
 }
 
+/* What one that is not assigned begins with. */
+const struct variant *goal_first(const struct service *s, const struct cell *c)
+{
+	return c->to_completed ? completed_of(s, c) : current_of(s, c);
+}
+
 /* --- what it takes of its node ---------------------------------------------------------------- */
 
 const struct variant *goal_assigned(const struct service *s, const struct cell *c)

@@ -220,6 +220,14 @@ static inline bool is_alive(const struct cell *c)
 	return c->seen == PLAN_SEEN_RUNNING || c->seen == PLAN_SEEN_READY;
 }
 
+/* Nothing is assigned, and what was has not ended: a start there takes that down, unless it is the
+ * same and runs. One that comes up or failed may have another beside it that runs still. */
+static inline bool takes_down(const struct cell *c, uint32_t target)
+{
+	return !c->assigned && c->seen != PLAN_SEEN_NONE &&
+	       !(is_alive(c) && c->running == target);
+}
+
 /* Changes nothing, stops nothing. */
 static inline bool is_frozen(const struct service *s)
 {
@@ -299,6 +307,7 @@ void ports_clear(struct planner *p, const struct service *s);
 void goal_ask(const struct planner *p, const struct service *s, const struct node *n,
 	      struct cell *c);
 bool goal_at_rest(const struct service *s, const struct cell *c);
+const struct variant *goal_first(const struct service *s, const struct cell *c);
 uint32_t goal_target(const struct service *s, const struct cell *c); /* 0: nothing */
 bool goal_open_by_number(const struct service *s);
 /* What the cell holds of its node, what is there and what may come: the variants, and the most of

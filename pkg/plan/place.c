@@ -74,7 +74,8 @@ static enum plan_reason aim_assigned(struct planner *p, struct node *n, struct s
 	return reason == PLAN_PLACED || c->to_completed ? back : reason;
 }
 
-/* Of one that is not: completed at once, else current when the roll-out comes to it. */
+/* Of one that is not: completed at once, else current when the roll-out comes to it. Where it would
+ * take something down, whichever of them it comes to, as if that were assigned. */
 static enum plan_reason aim_unassigned(struct planner *p, struct node *n, struct service *s,
 				       struct cell *c, size_t position, const struct load *taken)
 {
@@ -85,12 +86,14 @@ static enum plan_reason aim_unassigned(struct planner *p, struct node *n, struct
 		reason = place_may_start(p, n, s, c, completed, position, taken);
 		c->to_completed = reason == PLAN_PLACED;
 		n->tight |= is_want_of_room(reason);
-		if (c->to_completed || !may)
+		if (!may || (c->to_completed && !takes_down(c, completed->target)))
 			return reason;
 	}
 	reason = place_may_start(p, n, s, c, current_of(s, c), position, taken);
 	n->tight |= is_want_of_room(reason);
 	c->to_current = may && reason == PLAN_PLACED;
+	if (c->to_completed)
+		return PLAN_PLACED;
 	return reason == PLAN_PLACED && !is_reached(s, c) ? PLAN_WAITS_FOR_STEP : reason;
 }
 
@@ -143,10 +146,11 @@ static void decide_unassigned(struct planner *p, struct node *n, struct service 
 {
 	c->to_current = c->to_completed = c->both = false;
 	enum plan_reason reason = aim_unassigned(p, n, s, c, position, taken);
-	const struct variant *v = c->to_completed ? completed_of(s, c) : current_of(s, c);
+	const struct variant *v = goal_first(s, c);
 	c->reason = (uint16_t)reason & 31;
 	c->desired = reason == PLAN_PLACED || reason == PLAN_WAITS_FOR_STEP;
-	if (reason == PLAN_PLACED && !v->pulls) { /* else admit_service() lets it in */
+	/* Else admit_service() lets it in. */
+	if (reason == PLAN_PLACED && !v->pulls && !takes_down(c, v->target)) {
 		target_assign(s, c, v->target);
 		c->starting = true;
 		c->to_current = c->to_completed = false;

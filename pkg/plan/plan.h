@@ -42,6 +42,8 @@
  *    flight then. The node must have room for both. What was down before is replaced at once. An
  *    update of what is in flight by surge is by surge, whatever max_percent is by then.
  *  - Starts where nothing is assigned, and stops of what no longer matches, are outside the budget.
+ *    Where something is not assigned any more and has not ended (the agent has yet to stop it), a
+ *    start is an update of that, unless it runs and is the same; it is never by surge.
  *  - A service that pulls images starts and updates only where its node may pull now: a node pulls
  *    from the assignment until the task runs or failed, or the node vanished; it takes one place of
  *    the cluster's max_parallel_pulls however many of its services pull. Until the digests of its

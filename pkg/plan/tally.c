@@ -51,10 +51,10 @@ static unsigned tally_observed(const struct service *s, const struct cell *c)
  * it down is asked for once more: after a restart of all agents everything that was ever updated
  * runs and is not ready yet, which looks as if all were in flight.
  */
-static enum tally price(const struct cell *c, bool in_flight, bool down)
+static enum tally price(const struct service *s, const struct cell *c, bool in_flight, bool down)
 {
-	if (!c->assigned)
-		return TALLY_FREE; /* a start */
+	if (!c->assigned) /* a start, or what is seen as an update */
+		return takes_down(c, goal_first(s, c)->target) ? TALLY_COSTLY : TALLY_FREE;
 	if (!in_flight)
 		return is_alive(c) ? TALLY_COSTLY : TALLY_FREE;
 	return down ? TALLY_FREE : TALLY_HELD;
@@ -109,7 +109,7 @@ static unsigned tally_wish(const struct service *s, const struct cell *c, bool i
 	unsigned bits = (at_once ? BIT(TALLY_OWED) : 0) | (by_number ? BIT(TALLY_OPEN) : 0);
 	if (c->starting && c->assigned == completed_target(s, c))
 		return bits;
-	enum tally to_pay = price(c, in_flight, down);
+	enum tally to_pay = price(s, c, in_flight, down);
 	if (at_once || c->to_completed)
 		bits |= BIT(to_pay);
 	else if (by_number)

@@ -75,8 +75,7 @@ static void check_budget(struct sim *sim, uint32_t service, uint32_t machine)
 }
 
 /* It decided: an assignment is another one than before the step. */
-static void assigned(struct sim *sim, uint32_t machine, uint32_t s, const struct digest *before,
-		     const struct digest *now)
+static void assigned(struct sim *sim, uint32_t machine, uint32_t s, const struct digest *now)
 {
 	struct flight *f = &sim->oracle.flight[machine][s];
 	const struct told *told = told_of(sim, machine);
@@ -86,7 +85,7 @@ static void assigned(struct sim *sim, uint32_t machine, uint32_t s, const struct
 	bool was = f->on;
 	*f = (struct flight){ .on = true,
 			      .maybe = (was && f->maybe) || sim->oracle.uncertain[machine],
-			      .free = was ? f->free : !another || digest_is_none(before),
+			      .free = was ? f->free : !another,
 			      .target = *now };
 	mark(sim, machine,
 	     was       ? "flies on"
@@ -130,7 +129,7 @@ void oracle_after_step(struct sim *sim)
 			if (!digest_is_none(&now[i][s]) &&
 			    !digest_equal(&sim->oracle.assigned[i][s], &now[i][s])) {
 				oracle_launch(sim, i, s, &now[i][s]);
-				assigned(sim, i, s, &sim->oracle.assigned[i][s], &now[i][s]);
+				assigned(sim, i, s, &now[i][s]);
 			}
 }
 

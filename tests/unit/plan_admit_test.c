@@ -291,7 +291,27 @@ static void stops_are_outside_the_budget(void **state UNUSED)
 	NODE(w, "n03", .state = NODE_DRAINING);
 	assert_plan(w, "stop web n02 NodeDraining, stop web n03 NodeDraining");
 	NODE(w, "n02");
-	assert_plan(w, "start web n02"); /* its old task is being stopped: fresh */
+	assert_plan(w, ""); /* its old task may run still: that would be one more update */
+	seen(w, "web", "n02", PLAN_SEEN_NONE);
+	assert_plan(w, "start web n02");
+	world_free(w);
+}
+
+/* What was stopped and runs still is taken down by what starts in its place. */
+static void a_start_where_an_old_one_runs_is_an_update(void **state UNUSED)
+{
+	struct world *w = running(2, 50);
+	NODE(w, "n01", .state = NODE_DRAINING);
+	NODE(w, "n02", .state = NODE_DRAINING);
+	assert_plan(w, "stop web n01 NodeDraining, stop web n02 NodeDraining");
+	NODE(w, "n01");
+	NODE(w, "n02");
+	SERVICE(w, "web", .revision = 2);
+	assert_plan(w, "update web n01 from 1");
+	assert_int_equal(web_counts(w).in_flight, 1);
+	assert_plan(w, "");
+	seen(w, "web", "n02", PLAN_SEEN_NONE);
+	assert_plan(w, "start web n02");
 	world_free(w);
 }
 
@@ -521,6 +541,7 @@ int main(void)
 		cmocka_unit_test(an_unreachable_node_is_updated_when_it_is_back),
 		cmocka_unit_test(d_counts_what_is_reachable_and_healthy),
 		cmocka_unit_test(stops_are_outside_the_budget),
+		cmocka_unit_test(a_start_where_an_old_one_runs_is_an_update),
 		cmocka_unit_test(suspended_and_stalled_ones_are_left_alone),
 		cmocka_unit_test(one_bad_service_holds_no_other),
 		cmocka_unit_test(a_put_that_failed_is_planned_again),

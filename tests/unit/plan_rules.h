@@ -178,12 +178,24 @@ static inline bool before(const struct sim *sim, int a, int b)
 	return x != y ? x > y : a < b;
 }
 
+/* What a change takes away: what is assigned, or runs and is not assigned any more; 0: nothing. */
+static inline int what_is_there(const struct sim *sim, int s, int n)
+{
+	const struct sim_cell *c = &sim->cells[s][n];
+	bool seen = sim->nodes[n].observed && c->told_seen != PLAN_SEEN_NONE;
+	return c->assigned ? c->assigned : seen ? c->told_running : 0;
+}
+
 static inline void check_start(const struct sim *sim, int s, int n, int value)
 {
 	int completed = completed_value(sim, s, n);
 	if (sim->cells[s][n].assigned)
 		sim_fail(sim, "starts %s on %s twice", service_names[s], node_names[n]);
-	if (!matches(sim, s, n) || value != (completed ? completed : current_value(sim, s, n)))
+	int is = what_is_there(sim, s, n), current = current_value(sim, s, n);
+	if (is && (is != value || !alive(sim, s, n)))
+		sim_fail(sim, "starts %s on %s for nothing", service_names[s], node_names[n]);
+	if (!matches(sim, s, n) ||
+	    (value != (completed ? completed : current) && (!is || value != current)))
 		sim_fail(sim, "starts %s:%d on %s", service_names[s], value, node_names[n]);
 }
 
@@ -212,16 +224,17 @@ static inline void check_update(const struct sim *sim, int s, int n, const struc
 				int value)
 {
 	const struct sim_cell *cell = &sim->cells[s][n];
-	int current = current_value(sim, s, n);
-	bool back = value == completed_value(sim, s, n) && !reached(sim, s, n);
-	if (!cell->assigned || cell->assigned == value || cell->assigned == current ||
+	int current = current_value(sim, s, n), is = what_is_there(sim, s, n);
+	bool back = value == completed_value(sim, s, n) && (!reached(sim, s, n) || !cell->assigned);
+	bool same = cell->assigned ? cell->assigned == value : is == value && alive(sim, s, n);
+	if (!is || same || (cell->assigned && cell->assigned == current) ||
 	    !matches(sim, s, n) || (value != current && !back))
 		sim_fail(sim, "updates %s on %s to %d", service_names[s], node_names[n], value);
-	if (c->replaces != revision_of(cell->assigned))
+	if (c->replaces != revision_of(is))
 		sim_fail(sim, "%s replaces %u on %s", service_names[s], c->replaces, node_names[n]);
 	if (c->broken_before && (cell->ours || alive(sim, s, n)))
 		sim_fail(sim, "%s was not broken on %s", service_names[s], node_names[n]);
-	bool by_surge = sim->services[s].max_percent > 100;
+	bool by_surge = cell->assigned && sim->services[s].max_percent > 100;
 	if (c->surge !=
 	    (in_flight(sim, s, n) ? by_surge || cell->surge : by_surge && alive(sim, s, n)))
 		sim_fail(sim, "%s surges on %s, or not", service_names[s], node_names[n]);

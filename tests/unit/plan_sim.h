@@ -42,6 +42,7 @@ static inline enum price sim_apply(struct sim *sim, const struct plan_change *ch
 	int value = change->kind == PLAN_STOP ? 0 : value_of(change, s);
 	bool again = in_flight(sim, s, n);
 	enum price price = PRICE_NONE;
+	int is = what_is_there(sim, s, n);
 	if (!node->reachable || !node->observed ||
 	    ((sim->services[s].suspend || sim->services[s].stalled) && !sim->services[s].removing))
 		sim_fail(sim, "changes %s on %s", service_names[s], node_names[n]);
@@ -49,7 +50,7 @@ static inline enum price sim_apply(struct sim *sim, const struct plan_change *ch
 	case PLAN_START: check_start(sim, s, n, value); break;
 	case PLAN_UPDATE:
 		check_update(sim, s, n, change, value);
-		if (alive(sim, s, n) && node->told_seen >= c->number)
+		if (c->assigned ? alive(sim, s, n) && node->told_seen >= c->number : is)
 			price = again ? PRICE_AGAIN : change->surge ? PRICE_SURGE : PRICE_SLOT;
 		break;
 	case PLAN_STOP:
@@ -60,7 +61,7 @@ static inline enum price sim_apply(struct sim *sim, const struct plan_change *ch
 	}
 	c->ours =
 		change->kind == PLAN_UPDATE && (c->ours || (price != PRICE_NONE && !change->surge));
-	c->replaces = change->kind == PLAN_UPDATE ? (int)revision_of(c->assigned) : 0;
+	c->replaces = change->kind == PLAN_UPDATE ? (int)revision_of(is) : 0;
 	c->broken_before = change->broken_before;
 	c->surge = change->surge;
 	c->starting = change->kind == PLAN_START;
