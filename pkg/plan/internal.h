@@ -224,8 +224,7 @@ static inline bool is_alive(const struct cell *c)
  * same and runs. One that comes up or failed may have another beside it that runs still. */
 static inline bool takes_down(const struct cell *c, uint32_t target)
 {
-	return !c->assigned && c->seen != PLAN_SEEN_NONE &&
-	       !(is_alive(c) && c->running == target);
+	return !c->assigned && c->seen != PLAN_SEEN_NONE && !(is_alive(c) && c->running == target);
 }
 
 /* Changes nothing, stops nothing. */

@@ -227,8 +227,8 @@ static inline void check_update(const struct sim *sim, int s, int n, const struc
 	int current = current_value(sim, s, n), is = what_is_there(sim, s, n);
 	bool back = value == completed_value(sim, s, n) && (!reached(sim, s, n) || !cell->assigned);
 	bool same = cell->assigned ? cell->assigned == value : is == value && alive(sim, s, n);
-	if (!is || same || (cell->assigned && cell->assigned == current) ||
-	    !matches(sim, s, n) || (value != current && !back))
+	if (!is || same || (cell->assigned && cell->assigned == current) || !matches(sim, s, n) ||
+	    (value != current && !back))
 		sim_fail(sim, "updates %s on %s to %d", service_names[s], node_names[n], value);
 	if (c->replaces != revision_of(is))
 		sim_fail(sim, "%s replaces %u on %s", service_names[s], c->replaces, node_names[n]);
