@@ -260,6 +260,10 @@ static void tell_failures(struct control *c, struct node_record *n,
 
 void fleet_behind(struct control *c, struct node_record *n, int64_t now_ms)
 {
+	if (n->settled && n->put_number && n->observed.seen > n->put_number && !n->put_pending) {
+		n->put_digest = (struct digest){ 0 }; /* the store went back: above it, again */
+		n->dirty = true;
+	}
 	if (!n->put_number || (n->observed_known && n->observed.seen >= n->put_number))
 		n->behind_since_ms = 0;
 	else if (!n->behind_since_ms)
@@ -281,10 +285,6 @@ static void observed_replace(struct control *c, struct node_record *n,
 		n->settled = false; /* it goes by a document that was lost */
 	if (o->seen > n->number)
 		n->number = o->seen;
-	if (n->settled && n->put_number && o->seen > n->put_number && !n->put_pending) {
-		n->put_digest = (struct digest){ 0 }; /* the store went back: above it, again */
-		n->dirty = true;
-	}
 	if (n->observed_known && c->store_listed && had)
 		fleet_alive(c, n, now_ms);
 	if (n->observed_known && had)

@@ -247,7 +247,7 @@ bool node_ready_for_puts(const struct node_record *node);
 
 void fleet_document(struct control *c, const char *kind, const char *node, const void *bytes,
 		    size_t len, const char *why, int64_t now_ms);
-/* Has the agent acknowledged what was put? */
+/* Has the agent acknowledged what was put? Is it ahead of that? */
 void fleet_behind(struct control *c, struct node_record *node, int64_t now_ms);
 
 /* --- render.c: assignments -> desired documents

@@ -136,15 +136,16 @@ static void ledger_effects(struct control *c, int64_t now_ms, struct control_eff
 
 static void desired_put_done(struct control *c, struct node_record *n, bool ok, int64_t now_ms)
 {
+	uint64_t number = n->put_pending;
+	n->put_pending = 0;
 	if (ok) {
-		n->put_number = n->put_pending;
+		n->put_number = number;
 		n->put_digest = n->pending_digest;
 		fleet_behind(c, n, now_ms);
 	} else { /* it may have happened: the next has a higher number */
 		n->put_digest = (struct digest){ 0 };
 		n->dirty = true;
 	}
-	n->put_pending = 0;
 }
 
 static void ledger_put_failed(struct control *c, const char *key)

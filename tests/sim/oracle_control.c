@@ -32,18 +32,31 @@ static void replace(struct doc **slot, struct doc *doc)
 /* --- flights ------------------------------------------------------------------------------------
  */
 
+static bool lands(struct flight *f, const struct told *told, uint32_t s)
+{
+	const struct told_task *t = &told->of[s];
+	bool landed = f->on && f->number && told->seen >= f->number && t->there && t->ready &&
+		      digest_equal(&t->target, &f->target);
+	f->on &= !landed;
+	return landed;
+}
+
 static void flights_land(struct sim *sim, uint32_t machine)
 {
 	const struct told *told = told_of(sim, machine);
 	for (uint32_t s = 0; told && s < SERVICES; s++) {
-		struct flight *f = &sim->oracle.flight[machine][s];
-		const struct told_task *t = &told->of[s];
-		if (f->on && f->number && told->seen >= f->number && t->there && t->ready &&
-		    digest_equal(&t->target, &f->target)) {
-			f->on = false;
+		lands(&sim->oracle.stored[machine][s], told, s);
+		if (lands(&sim->oracle.flight[machine][s], told, s))
 			mark(sim, machine, "lands", NULL, s);
-		}
 	}
+}
+
+/* The store lost something: nobody can know of it. */
+static void flights_are_uncertain(struct sim *sim, uint32_t machine)
+{
+	for (uint32_t s = 0; s < SERVICES; s++)
+		sim->oracle.flight[machine][s].maybe = sim->oracle.put[machine][s].maybe =
+			sim->oracle.stored[machine][s].maybe = true;
 }
 
 static bool vanished(const struct sim *sim, uint32_t machine, uint32_t service)
@@ -150,6 +163,8 @@ void oracle_put(struct sim *sim, uint32_t machine, struct doc *doc)
 		if (f->on && !f->number && digest_equal(&f->target, &d->tasks[i].target))
 			f->number = d->number;
 	}
+	memcpy(sim->oracle.put[machine], sim->oracle.flight[machine],
+	       sizeof(sim->oracle.put[machine]));
 }
 
 /* --- what happens to documents ------------------------------------------------------------------
@@ -165,13 +180,14 @@ void oracle_stored(struct sim *sim, uint32_t machine, struct doc *doc)
 			 (unsigned long long)d->number, (unsigned long long)o->highest[machine]);
 	o->went_back[machine] = false;
 	o->highest[machine] = d ? d->number : 0;
+	memcpy(o->stored[machine], o->put[machine], sizeof(o->stored[machine]));
+	flights_land(sim, machine);
 }
 
 void oracle_store_lost(struct sim *sim, uint32_t machine)
 {
 	sim->oracle.went_back[machine] = sim->oracle.uncertain[machine] = true;
-	for (uint32_t s = 0; s < SERVICES; s++)
-		sim->oracle.flight[machine][s].maybe = true;
+	flights_are_uncertain(sim, machine);
 }
 
 /* --- what the controller is told ----------------------------------------------------------------
@@ -189,8 +205,8 @@ static void told_registration(struct sim *sim, uint32_t machine, const struct do
 	/* Of another life, or not there: nobody knows what it does. */
 	bool another = !doc || (o->instance[machine][0] &&
 				strcmp(o->instance[machine], told->instance) != 0);
-	for (uint32_t s = 0; another && s < SERVICES; s++)
-		o->flight[machine][s].maybe = true;
+	if (another)
+		flights_are_uncertain(sim, machine);
 	memcpy(o->instance[machine], told->instance, sizeof(o->instance[machine]));
 	memcpy(o->session[machine], told->session, sizeof(o->session[machine]));
 }
@@ -207,6 +223,14 @@ void oracle_beat(struct sim *sim, uint32_t machine, uint64_t beat)
 	sim->oracle.beat[machine] = beat;
 }
 
+/* A sign of life: it changed, and is of the registered life of that name. The first that is read of
+ * it may be as old as the store. */
+static bool is_news(const struct sim *sim, uint32_t machine, const struct doc *doc)
+{
+	return told_of(sim, machine) && doc->hash != sim->oracle.observed[machine]->hash &&
+	       strcmp(doc->told.instance, sim->oracle.instance[machine]) == 0;
+}
+
 void oracle_told(struct sim *sim, const char *key, struct doc *doc)
 {
 	struct oracle *o = &sim->oracle;
@@ -214,7 +238,7 @@ void oracle_told(struct sim *sim, const char *key, struct doc *doc)
 	if (machine == MACHINES_MAX)
 		return;
 	bool observed = strncmp(key, "observed/", 9) == 0 && doc && doc->has_told;
-	if (observed && (!o->observed[machine] || doc->hash != o->observed[machine]->hash))
+	if (observed && is_news(sim, machine, doc))
 		o->heard_ms[machine] = sim->now_ms;
 	if (strncmp(key, "nodes/", 6) == 0)
 		told_registration(sim, machine, doc);
@@ -225,7 +249,8 @@ void oracle_told(struct sim *sim, const char *key, struct doc *doc)
 	flights_land(sim, machine);
 }
 
-/* It knows nothing but what it will be told. */
+/* It knows nothing but what it will be told. What was decided and did not reach the store never
+ * happened; what is in flight by the document that did, is so still. */
 void oracle_controller_started(struct sim *sim)
 {
 	struct oracle *o = &sim->oracle;
@@ -235,8 +260,8 @@ void oracle_controller_started(struct sim *sim)
 			doc ? doc_desired(doc, sim->machines[i]->name, NULL) : NULL;
 		for (uint32_t s = 0; s < SERVICES; s++) {
 			struct flight *f = &o->flight[i][s];
+			*f = o->stored[i][s];
 			f->maybe |= !d;
-			f->on &= f->number && (!d || f->number <= d->number); /* it happened */
 		}
 		o->heard_ms[i] = sim->now_ms;
 		o->instance[i][0] = '\0';

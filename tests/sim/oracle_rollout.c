@@ -100,6 +100,23 @@ static bool stays_failed(const struct sim *sim, uint32_t service)
 		 runs_bad(sim, service, &s->primary.release)));
 }
 
+/* It never started since the boot of the machine, and what must be healthy before it never will be:
+ * it is wanted there too, and stays failed. */
+static bool waits_for_failed(const struct sim *sim, const struct machine *m, uint32_t service)
+{
+	const struct tree *tree = repo_valid_tree(sim);
+	if (m->series[service].started)
+		return false;
+	for (int on = sim->repo.fixed[service].depends_on; on >= 0;
+	     on = sim->repo.fixed[on].depends_on) {
+		if (!repo_wants(sim, tree, (uint32_t)on, m->index))
+			return false;
+		if (stays_failed(sim, (uint32_t)on))
+			return true;
+	}
+	return false;
+}
+
 static bool machine_converged(const struct sim *sim, uint32_t machine, char why[160])
 {
 	const struct machine *m = sim->machines[machine];
@@ -114,6 +131,8 @@ static bool machine_converged(const struct sim *sim, uint32_t machine, char why[
 			good += t->good_since_ms && is_wanted(sim, s, t);
 		}
 		if ((alive == wanted && good == wanted) || (wanted && stays_failed(sim, s)))
+			continue;
+		if (wanted && alive == 0 && waits_for_failed(sim, m, s))
 			continue;
 		snprintf(why, 160, "%s: s%u: %u wanted (version %u), %u alive, %u good", m->name, s,
 			 wanted, tree->of[s].version, alive, good);

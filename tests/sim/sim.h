@@ -402,6 +402,8 @@ struct oracle {
 	bool uncertain[MACHINES_MAX]; /* ... and has not been told anew how things are */
 	bool went_back[MACHINES_MAX]; /* the store lost a document: numbers may come again */
 	struct flight flight[MACHINES_MAX][SERVICES];
+	/* ... as the last put has it, and the last that reached the store. */
+	struct flight put[MACHINES_MAX][SERVICES], stored[MACHINES_MAX][SERVICES];
 	struct rollout_seen rollout[SERVICES];
 };
 void oracle_controller_started(struct sim *sim);

@@ -85,6 +85,11 @@ static void machine_print(const struct sim *sim, const struct machine *m)
 			printf(" s%u:%s %u %s", t->service, profile_name(t->profile), t->version,
 			       task_status_name(t->status));
 	}
+	for (uint32_t i = 0; m->alive && i < m->last.task_count; i++) {
+		const struct wire_task *t = &m->last.tasks[i];
+		if (t->reason)
+			printf(" %s: \"%s\"", t->service, t->reason);
+	}
 	for (uint32_t s = 0; s < SERVICES; s++) {
 		const struct flight *f = &sim->oracle.flight[m->index][s];
 		if (f->on)

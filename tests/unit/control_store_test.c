@@ -264,6 +264,40 @@ static void numbers_leave_room_for_what_was_lost(void **state)
 	world_free(w);
 }
 
+/* ... and says so while a put is under way, with a number below that. */
+static void an_agent_ahead_of_a_put_gets_another(void **state)
+{
+	(void)state;
+	struct world *w = web_on(1);
+	struct agent *a = &w->agents[0];
+	struct copy old[] = { copy_of(w, "desired/n1"), copy_of(w, "observed/n1") };
+	for (int i = 0; i < 2; i++) {
+		write_task(w, "task.yaml", "web", i ? "c" : "b");
+		push(w);
+	}
+	assert_int_equal(a->seen, 3);
+	a->slow = true;
+	for (size_t i = 0; i < ARRAY_LEN(old); i++)
+		put_back(w, &old[i]);
+	w->highest[0] = 1;
+	control_free(w->c);
+	controller_read_store(w);
+	assert_true(look_at(w, w->commits.len - 1));
+	reset(w);
+	w->answers_wait = true;
+	pass(w, 5000);
+	assert_int_equal(w->desired_puts, 1);
+	assert_int_equal(w->highest[0], 2);
+	agent_report(w, a);
+	a->slow = w->answers_wait = false;
+	control_put_done(w->c, "desired/n1", true, NULL, w->now_ms);
+	settle_down(w);
+	assert_int_equal(w->highest[0], 4);
+	assert_int_equal(a->seen, 4);
+	assert_int_equal(TOUCHED(w), 0);
+	world_free(w);
+}
+
 static void lost_desired_makes_updates_not_starts(void **state)
 {
 	(void)state;
@@ -709,6 +743,7 @@ int main(void)
 		cmocka_unit_test(an_away_store_gets_no_puts),
 		cmocka_unit_test(damaged_desired_is_put_again_above),
 		cmocka_unit_test(numbers_leave_room_for_what_was_lost),
+		cmocka_unit_test(an_agent_ahead_of_a_put_gets_another),
 		cmocka_unit_test(lost_desired_makes_updates_not_starts),
 		cmocka_unit_test(lost_desired_is_found_when_the_agent_says_so),
 		cmocka_unit_test(lost_desired_is_found_when_the_node_is_back),
