@@ -94,6 +94,7 @@ void render_changes(struct control *c, const struct plan_result *plan, int64_t n
 						  .surge = change->surge,
 						  .assigned_ms = c->now_ms,
 						  .failures_known = true };
+			a->starting = fleet_is_starting(c, s, a, NULL); /* as the planner has it */
 			snprintf(a->deployment, sizeof(a->deployment), "%s", d->id);
 		}
 		n->dirty = true;
