@@ -43,7 +43,7 @@ help:
 	@echo 'make test             set up what is missing, build, run all tests'
 	@echo 'make test-engines      tests against real Podman and Docker, as root; installs them if missing'
 	@echo 'make demo             the whole story on this machine, some 10 seconds (KEEP=1 leaves it up)'
-	@echo 'make sim              fleets in virtual time with all that can go wrong: SEED=97 N=300 EVENTS=20000'
+	@echo 'make sim              fleets in virtual time with all that can go wrong: SEED=1 N=300 EVENTS=20000'
 	@echo 'make mutants          plant bugs in the core, say which test finds each: ONLY=LIST or NAME'
 	@echo 'make bench            measure; make asan: the tests under ASan and UBSan; make lint'
 	@echo 'make corpus           what is done with each field of ECS documents: CORPUS=DIR'

@@ -281,8 +281,9 @@ static void observed_replace(struct control *c, struct node_record *n,
 	n->observed_arena = *arena;
 	n->observed_known = observed_is_of_instance(n);
 	n->observed_once |= n->observed_known;
-	if (!n->put_number && !n->put_pending && o->seen > (n->dirty ? n->number : 0))
-		n->settled = false; /* it goes by a document that was lost */
+	uint64_t known = n->put_number || n->dirty ? n->number : 0;
+	if (!n->put_pending && o->seen > known)
+		n->settled = false; /* it goes by a document that was lost, and none of ours */
 	if (o->seen > n->number)
 		n->number = o->seen;
 	if (n->observed_known && c->store_listed && had)

@@ -262,6 +262,27 @@ static void count_failures(struct control *c, const struct node_record *n, struc
 	a->failures_known = true;
 }
 
+static void earlier(int64_t *wake, int64_t at)
+{
+	if (at < *wake)
+		*wake = at;
+}
+
+/* Many end at about the same time: all are looked at together. */
+#define STARTS_LATE_MS 1000
+
+bool fleet_is_starting(struct control *c, const struct service_state *s, const struct assignment *a,
+		       const struct wire_task *t)
+{
+	int64_t end = a->assigned_ms + (int64_t)s->monitor_seconds * 1000;
+	enum plan_seen seen = t && a->acknowledged ? task_seen(t) : PLAN_SEEN_NONE;
+	if (a->replaces || !a->assigned_ms || c->now_ms >= end ||
+	    (seen != PLAN_SEEN_NONE && seen != PLAN_SEEN_PENDING))
+		return false;
+	earlier(&c->starts_end_ms, end + STARTS_LATE_MS);
+	return true;
+}
+
 void fleet_fact(struct control *c, struct node_record *n, struct service_state *s)
 {
 	if (n->id == PLAN_NONE || s->id == PLAN_NONE)
@@ -283,8 +304,7 @@ void fleet_fact(struct control *c, struct node_record *n, struct service_state *
 		fact.replaces = a->replaces;
 		fact.broken_before = a->broken_before;
 		fact.surge = a->surge;
-		fact.starting = !a->replaces && a->assigned_ms &&
-				c->now_ms - a->assigned_ms < (int64_t)s->monitor_seconds * 1000;
+		fact.starting = a->starting = fleet_is_starting(c, s, a, t);
 		fact.acknowledged = acknowledged;
 	}
 	if (t) {
@@ -326,6 +346,21 @@ void fleet_service_facts(struct control *c, struct service_state *s)
 		struct node_record *n = value;
 		if (node_assignment(n, s) || node_observed_task(n, s))
 			fleet_fact(c, n, s);
+	}
+}
+
+void fleet_starts(struct control *c)
+{
+	if (c->now_ms < c->starts_end_ms)
+		return;
+	c->starts_end_ms = INT64_MAX; /* found anew */
+	size_t it = 0;
+	void *value;
+	while (map_next(c->nodes, &it, NULL, &value)) {
+		struct node_record *n = value;
+		for (size_t i = 0; i < n->assignments.len; i++)
+			if (n->assignments.items[i].starting)
+				fleet_fact(c, n, n->assignments.items[i].service);
 	}
 }
 
@@ -389,12 +424,6 @@ void control_beats_told(struct control *c, int64_t now_ms)
 	}
 	c->liveness_stale |= gap;
 	c->beats_at_ms = now_ms;
-}
-
-static void earlier(int64_t *wake, int64_t at)
-{
-	if (at < *wake)
-		*wake = at;
 }
 
 /* That it vanished counts for what it runs. One that was not heard of since the start may have been

@@ -237,6 +237,11 @@ void fleet_service_facts(struct control *c, struct service_state *service);
 void fleet_alive(struct control *c, struct node_record *node, int64_t now_ms);
 /* Who went silent, who is expired or lags. Answers when to look again. */
 int64_t fleet_liveness(struct control *c, int64_t now_ms, int64_t now_unix_ms);
+/* A start that may yet come up: until it is up or failed, or had monitorSeconds for it. */
+bool fleet_is_starting(struct control *c, const struct service_state *service,
+		       const struct assignment *assignment, const struct wire_task *task);
+/* Tell the planner which starts had their time to come up; at starts_end_ms. */
+void fleet_starts(struct control *c);
 /* Forget nodes that are neither registered nor declared. */
 void fleet_retire(struct control *c);
 /* May documents be put for it? */

@@ -94,6 +94,7 @@ void render_changes(struct control *c, const struct plan_result *plan, int64_t n
 						  .surge = change->surge,
 						  .assigned_ms = c->now_ms,
 						  .failures_known = true };
+			a->starting = fleet_is_starting(c, s, a, NULL); /* as the planner has it */
 			snprintf(a->deployment, sizeof(a->deployment), "%s", d->id);
 		}
 		n->dirty = true;
@@ -257,6 +258,22 @@ static void render_node(struct control *c, struct node_record *n, struct control
 	n->pending_digest = fresh ? render_digest(&doc) : digest;
 }
 
+/* What nobody knows the content of cannot be rendered. On a node that drains, it would have to go
+ * last and holds up what goes first: it goes with that. */
+static void let_go(struct control *c, struct node_record *n)
+{
+	if (n->state != NODE_DRAINING || control_needs_history(c))
+		return;
+	for (size_t i = n->assignments.len; i-- > 0;) {
+		struct service_state *s = n->assignments.items[i].service;
+		bool stays = s->suspend || s->kept || s->stalled || !s->keep_on_drain;
+		if (stays || content_complete(c, n->assignments.items[i].content, s))
+			continue;
+		assignment_remove(n, s);
+		fleet_fact(c, n, s);
+	}
+}
+
 void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out,
 		  struct arena *arena)
 {
@@ -266,7 +283,10 @@ void render_nodes(struct control *c, int64_t now_ms, struct control_effects *out
 	void *value;
 	while (map_next(c->nodes, &it, NULL, &value)) {
 		struct node_record *n = value;
-		if (n->dirty && node_ready_for_puts(n) && all_contents_known(c, n))
+		if (!n->dirty || !node_ready_for_puts(n))
+			continue;
+		let_go(c, n);
+		if (all_contents_known(c, n))
 			render_node(c, n, out, arena);
 	}
 }

@@ -38,7 +38,7 @@ struct control *control_new(void)
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
 		*maps[i] = map_new();
 	c->dirty_fleet = true;
-	c->plan_again_ms = INT64_MAX;
+	c->plan_again_ms = c->starts_end_ms = INT64_MAX;
 	return c;
 }
 

@@ -201,6 +201,7 @@ struct assignment {
 	bool was_ready;		       /* once */
 	bool watched;		       /* it was ready for monitorSeconds at a stretch */
 	int64_t assigned_ms;	       /* by this controller; 0: before its start */
+	bool starting;		       /* as the planner was told: see fleet_is_starting() */
 	uint32_t failures;	       /* as the agent last told them */
 	bool acknowledged;	       /* once */
 	bool failures_known, vanished; /* vanished: counted as failed, its node went away */
@@ -344,6 +345,7 @@ struct control {
 	int64_t lag_at_ms;     /* when some node lags, or a name conflict ends, by the clock */
 	int64_t silence_at_ms; /* when some node is silent for too long, by the looks */
 	int64_t plan_again_ms; /* the planner's own wake-up */
+	int64_t starts_end_ms; /* some assignment is not .starting any more, about */
 	bool rollouts_stale;   /* all are to be judged again */
 	struct clock_watch clock;
 	bool clock_steady;

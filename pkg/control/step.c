@@ -309,6 +309,7 @@ void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct
 	int64_t liveness_at_ms = fleet_liveness(c, now_ms, now_unix_ms);
 	fleet_retire(c);
 	c->clock_steady = clock_steady(&c->clock, now_ms, now_unix_ms, &c->steady_at_ms);
+	fleet_starts(c);
 	decide(c, now_ms, now_unix_ms, arena);
 	size_t it = 0;
 	void *value;
@@ -325,7 +326,10 @@ void control_step(struct control *c, int64_t now_ms, int64_t now_unix_ms, struct
 	}
 	status_effects(c, now_unix_ms, out, arena);
 	out->wake_at_ms = INT64_MAX;
-	const int64_t wakes[] = { liveness_at_ms, c->plan_again_ms, rollouts_wake(c),
+	const int64_t wakes[] = { liveness_at_ms,
+				  c->plan_again_ms,
+				  c->starts_end_ms,
+				  rollouts_wake(c),
 				  c->planner_stale && c->store_listed && c->applied.id[0]
 					  ? now_ms
 					  : INT64_MAX,

@@ -1,5 +1,5 @@
 /*
- * SEED=97 N=300 EVENTS=20000 JOBS=2: so many seeds from SEED on, of so many events each, in so many
+ * SEED=1 N=300 EVENTS=20000 JOBS=2: so many seeds from SEED on, of so many events each, in so many
  * processes. TRACE=1 prints all lines of what happens. Prints TAP, the coverage, and one hash over
  * all seeds; the first seed that fails prints its last lines and how to run it again.
  */
@@ -27,9 +27,7 @@ struct options {
 	bool trace;
 };
 
-/* Open findings: of the first 1,300 seeds 96, 1022 and 1265 fail (a task that never gets ready in a
- * release that is complete; an order of stops; an update beyond the budget). */
-#define SEED_FIRST 97
+#define SEED_FIRST 1
 
 static uint64_t option(const char *name, uint64_t otherwise)
 {

@@ -105,7 +105,7 @@ static void assigned(struct sim *sim, uint32_t machine, uint32_t s, const struct
 	     : f->free ? "is down already"
 		       : "takes off",
 	     f->maybe ? "?" : "", s);
-	if (was || f->free)
+	if (was || f->free || f->maybe) /* it is not one more of those that count */
 		return;
 	check_budget(sim, s, machine);
 }

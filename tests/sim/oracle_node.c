@@ -86,36 +86,12 @@ static bool one_document(const struct machine *m, uint32_t a, uint32_t b)
 	return m->series[a].last_number && m->series[a].last_number == m->series[b].last_number;
 }
 
-static bool depends_on(const struct sim *sim, const struct machine *m, uint32_t s, uint32_t on)
-{
-	while (m->series[s].depended && sim->repo.fixed[s].depends_on >= 0) {
-		uint32_t next = (uint32_t)sim->repo.fixed[s].depends_on;
-		if (!one_document(m, s, next))
-			break;
-		if (next == on)
-			return true;
-		s = next;
-	}
-	return false;
-}
-
-/* It starts before what depends on it, so with the highest priority of those. */
-static int start_priority(const struct sim *sim, const struct machine *m, uint32_t s)
-{
-	int highest = sim->repo.fixed[s].priority;
-	for (uint32_t k = s + 1; k < SERVICES; k++)
-		if (one_document(m, k, s) && depends_on(sim, m, k, s) &&
-		    sim->repo.fixed[k].priority > highest)
-			highest = sim->repo.fixed[k].priority;
-	return highest;
-}
-
 /* Must k be stopped before s? They stop in the reverse of their order to start. Those that were
  * never in one document, or that the agent has forgotten, have none. */
-static bool stops_before(const struct sim *sim, const struct machine *m, uint32_t k, uint32_t s)
+static bool stops_before(const struct machine *m, uint32_t k, uint32_t s)
 {
 	return one_document(m, k, s) &&
-	       (start_priority(sim, m, k) < start_priority(sim, m, s) || depends_on(sim, m, k, s));
+	       (m->series[k].priority < m->series[s].priority || m->series[k].needs >> s & 1);
 }
 
 static void check_drain_order(struct sim *sim, const struct machine *m, const struct task *t)
@@ -123,7 +99,7 @@ static void check_drain_order(struct sim *sim, const struct machine *m, const st
 	for (size_t i = 0; i < m->tasks.len; i++) {
 		const struct task *other = &m->tasks.items[i];
 		if (other->service == t->service || !task_alive(other) ||
-		    wanted(m, other->service) || !stops_before(sim, m, other->service, t->service))
+		    wanted(m, other->service) || !stops_before(m, other->service, t->service))
 			continue;
 		if (!other->stop_requested || sim->now_ms - other->stop_asked_ms < STOP_PATIENCE_MS)
 			sim_fail(sim, "%s: s%u is stopped before s%u has ended", m->name,
@@ -195,18 +171,39 @@ void oracle_task_ended(struct sim *sim, struct machine *m, const struct task *t)
 	s->count++;
 }
 
+/* How the document lets them start: what each depends on, and that one goes with the highest
+ * priority of those that depend on it. Services depend on earlier ones alone. */
+static void note_order(const struct sim *sim, struct machine *m)
+{
+	for (uint32_t i = 0; i < SERVICES; i++) {
+		const struct wire_desired_task *want = wanted(m, i);
+		struct series *s = &m->series[i];
+		if (!want)
+			continue;
+		s->last_number = m->copy->desired.number;
+		s->priority = sim->repo.fixed[i].priority;
+		s->needs = 0;
+		for (uint32_t k = 0; k < want->depends_on.len; k++) {
+			uint32_t on = service_index(want->depends_on.items[k]);
+			if (wanted(m, on))
+				s->needs |= m->series[on].needs | 1u << on;
+		}
+	}
+	for (uint32_t i = 0; i < SERVICES; i++)
+		for (uint32_t k = i + 1; wanted(m, i) && k < SERVICES; k++)
+			if (wanted(m, k) && m->series[k].needs >> i & 1 &&
+			    sim->repo.fixed[k].priority > m->series[i].priority)
+				m->series[i].priority = sim->repo.fixed[k].priority;
+}
+
 /* It goes by another document, or was started. */
 void oracle_desired(struct sim *sim, struct machine *m)
 {
-	(void)sim;
+	note_order(sim, m);
 	for (uint32_t i = 0; i < SERVICES; i++) {
 		const struct wire_desired_task *want = wanted(m, i);
 		struct series *s = &m->series[i];
 		struct digest target = want ? want->target : (struct digest){ 0 };
-		if (want) {
-			s->last_number = m->copy->desired.number;
-			s->depended = want->depends_on.len > 0;
-		}
 		if (digest_equal(&s->target, &target))
 			continue;
 		s->target = target;

@@ -272,7 +272,8 @@ struct series {
 	int64_t allowed_ms;	 /* boot clock: no start before */
 	bool started, was_ready; /* since the boot */
 	uint64_t last_number;	 /* of the last document that had it; 0: the agent has forgotten */
-	bool depended;		 /* there, on another */
+	int priority;		 /* there: the highest of its own and of those that need it */
+	uint32_t needs;		 /* there: bits of services that start before it */
 };
 
 enum claim { CLAIM_NONE, CLAIM_WAITING, CLAIM_TAKING, CLAIM_HELD, CLAIM_LOST };

@@ -160,6 +160,33 @@ static void what_runs_is_enough_to_go_on_above(void **state)
 	world_free(w);
 }
 
+/* It would go last, and no document with it can be made. */
+static void unknown_content_holds_up_no_drain(void **state)
+{
+	(void)state;
+	struct world *w = web_on(1);
+	file_set_text(w, "cluster.yaml",
+		      "apiVersion: muster/v1\nkind: Cluster\nmetadata: {name: default}\n"
+		      "spec: {massChangePercent: 100}\n");
+	write_task(w, "log.yaml", "log", "a");
+	write_service(w, "logs.yaml", "log", "log", "  drain: keep\n");
+	push(w);
+	assert_int_equal(running(w, "log"), 1);
+	write_task(w, "log.yaml", "log", "b");
+	file_set_text(w, "node.yaml",
+		      "apiVersion: muster/v1\nkind: Node\nmetadata: {name: n1}\n"
+		      "spec: {state: DRAINING}\n");
+	commit(w);
+	w->no_history = true;
+	drop_kind(w, "controller/");
+	drop_kind(w, "desired/"); /* only observed documents are left */
+	buf_reset(&w->applied);
+	controller_restart(w);
+	assert_int_equal(running(w, "web"), 0);
+	assert_int_equal(running(w, "log"), 0);
+	world_free(w);
+}
+
 static void rolled_back_ledger_gives_no_number_twice(void **state)
 {
 	(void)state;
@@ -353,6 +380,7 @@ int main(void)
 		cmocka_unit_test(lost_ledger_is_rebuilt_from_history),
 		cmocka_unit_test(garbled_ledger_is_rebuilt_from_history),
 		cmocka_unit_test(without_history_numbers_go_on_above_what_runs),
+		cmocka_unit_test(unknown_content_holds_up_no_drain),
 		cmocka_unit_test(what_runs_is_enough_to_go_on_above),
 		cmocka_unit_test(rolled_back_ledger_gives_no_number_twice),
 		cmocka_unit_test(pinned_revision_runs_old_content),

@@ -169,6 +169,34 @@ static void a_push_on_a_bad_one_goes_to_the_broken_first(void **state)
 	"  rollout:\n    steps:\n    - {expression: 'attribute:env == canary', bakeSeconds: 60}\n" \
 	"    - {percent: 50, pause: %s}\n"
 
+static uint32_t assigned_revision(const struct world *w, const char *node)
+{
+	const struct node_record *n = map_get(w->c->nodes, node);
+	return n->assignments.len ? n->assignments.items[0].content->revision : 0;
+}
+
+/* A new node begins with what is complete, and has its time for that; not for ever. */
+static void a_start_that_does_not_come_up_is_passed_over(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	write_task(w, "task.yaml", "web", "a");
+	write_web(w, "  monitorSeconds: 60\n");
+	push(w);
+	pass(w, 70000);
+	assert_int_equal(service(w, "web")->primary.state, ROLLOUT_COMPLETED);
+	w->agents[0].slow = true;
+	push_task(w, "b");
+	assert_int_equal(assigned_revision(w, "n1"), 2);
+	agent_start(w, "n2")->slow = true;
+	settle_down(w);
+	pass(w, 55000);
+	assert_int_equal(assigned_revision(w, "n2"), 1);
+	pass(w, 15000);
+	assert_int_equal(assigned_revision(w, "n2"), 2);
+	world_free(w);
+}
+
 static void steps_go_on_one_by_one(void **state)
 {
 	(void)state;
@@ -432,6 +460,7 @@ int main(void)
 		cmocka_unit_test(a_first_deployment_that_fails_stops),
 		cmocka_unit_test(without_a_breaker_it_waits),
 		cmocka_unit_test(a_push_on_a_bad_one_goes_to_the_broken_first),
+		cmocka_unit_test(a_start_that_does_not_come_up_is_passed_over),
 		cmocka_unit_test(steps_go_on_one_by_one),
 		cmocka_unit_test(a_canary_that_fails_takes_nobody_with_it),
 		cmocka_unit_test(overrides_touch_only_their_nodes),

@@ -298,6 +298,31 @@ static void an_agent_ahead_of_a_put_gets_another(void **state)
 	world_free(w);
 }
 
+/* ... and says so after a restart, when nothing was put yet: what runs is taken over. */
+static void what_was_put_before_and_lost_is_taken_over(void **state)
+{
+	(void)state;
+	struct world *w = web_on(1);
+	struct agent *a = &w->agents[0];
+	struct copy old[] = { copy_of(w, "desired/n1"), copy_of(w, "observed/n1") };
+	write_task(w, "task.yaml", "web", "b");
+	push(w);
+	for (size_t i = 0; i < ARRAY_LEN(old); i++)
+		put_back(w, &old[i]);
+	control_free(w->c);
+	controller_read_store(w);
+	reset(w);
+	agent_report(w, a);
+	assert_true(look_at(w, w->commits.len - 1));
+	pass(w, 10000);
+	const struct node_record *n = map_get(w->c->nodes, "n1");
+	assert_int_equal(n->assignments.items[0].content->revision, 2);
+	assert_int_equal(n->assignments.items[0].replaces, 0); /* it is no update */
+	assert_true(a->seen == w->highest[0] && a->seen > 2);
+	assert_int_equal(TOUCHED(w), 0);
+	world_free(w);
+}
+
 static void lost_desired_makes_updates_not_starts(void **state)
 {
 	(void)state;
@@ -744,6 +769,7 @@ int main(void)
 		cmocka_unit_test(damaged_desired_is_put_again_above),
 		cmocka_unit_test(numbers_leave_room_for_what_was_lost),
 		cmocka_unit_test(an_agent_ahead_of_a_put_gets_another),
+		cmocka_unit_test(what_was_put_before_and_lost_is_taken_over),
 		cmocka_unit_test(lost_desired_makes_updates_not_starts),
 		cmocka_unit_test(lost_desired_is_found_when_the_agent_says_so),
 		cmocka_unit_test(lost_desired_is_found_when_the_node_is_back),
