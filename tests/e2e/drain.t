@@ -21,6 +21,13 @@ wait_for 15 nodes_are one "n1"
 ok $? "DRAINING empties the node of one"
 wait_for 15 nodes_are two "n1"
 ok $? "and of two"
+# nomad 27499: nothing is placed there again, neither by an update nor by a controller that starts anew.
+kill9 "$MUSTERD"
+start_musterd
+taskdef one label=again
+push "an update meanwhile"
+muster wait --commit "$(head_commit)" --timeout 30s > "$T/wait.out" 2>&1
+is "$? $(task_nodes one) $(task_nodes two)" "0 n1 n1" "nomad 27499: a drained node gets nothing, by no update and no restart" || log_tail
 rm "$T/manifests/nodes/n2.yaml"
 push "n2 is back"
 wait_for 15 nodes_are two "n1 n2"

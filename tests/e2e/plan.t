@@ -1,6 +1,7 @@
 #!/bin/bash
 # What people see of a roll-out: muster plan before the push says what then happens; describe, get, history,
-# explain and wait say where it is, at 80 columns.
+# explain and wait say where it is, at 80 columns. fluxcd/flux2#5439 (a diff before the merge, also of what does not
+# exist yet).
 . "$(dirname "$0")/lib.sh"
 new_repository
 start_musterd

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The controller is killed in the middle of a roll-out, and of a rollback: both go on to the same end. A ledger that
 # was deleted is rebuilt to the same numbers, and a revision of which only git's history has the content comes back.
+# doco-cd#1217, #1254, #1269, #1351, #1840 (a restart deploys everything again, or loses state); nomad 27497.
 . "$(dirname "$0")/lib.sh"
 new_repository
 start_musterd
