@@ -62,10 +62,38 @@ ok $? "it fills again"
 
 # What it depends on is not placed there: it does not wait for that.
 service db db 'priority: 1' 'placementConstraints: [{type: memberOf, expression: "node.name != n4"}]'
+sed -i 's/minReadySeconds: 0/minReadySeconds: 1/' "$T/manifests/db.yaml"
 push "no db on n4"
 start_agent n4
 wait_for 20 on n4 "app keep low"
 ok $? "a dependency that is not placed on a node blocks nothing there"
+
+# A reboot without controller: all that ran on n3 is gone, its state and the store are there, and the kernel tells of
+# another boot (to the agent alone: in a mount namespace). The agent keeps the order by itself.
+reboot() { # NODE
+	local own=()
+	kill9 "$(agent_pid "$1")"
+	kill9 $(pgrep -f "muster-shim.*$T/state/agents/$1/") $(tasks | awk -v n="$1" '$3 == n { print $1 }')
+	cat /proc/sys/kernel/random/uuid > "$T/boot_id"
+	[ $EUID = 0 ] || own=(unshare "--map-user=$EUID" "--map-group=$(id -g)")
+	unshare ${own:+-r} -m sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' "$T/boot_id" "${own[@]}" \
+		muster-agent --node "$1" --engine process >> "$T/agent-$1.log" 2>&1 &
+	echo $! > "$T/agent-$1.pid"
+	echo $! >> "$PIDS"
+	disown
+}
+if unshare -r -m true 2> /dev/null; then
+	kill9 "$MUSTERD"
+	before=$(started n3 app)
+	reboot n3
+	wait_for 20 on n3 "$ALL"
+	is "$? $([ "$(started n3 app)" -gt "$before" ] && echo anew)" "0 anew" "all start after a reboot without controller" || log_tail
+	[ $(($(started n3 app) - $(started n3 db))) -ge 95 ]
+	ok $? "app waits there, too, until db is ready" || tasks | sed 's/^/# /'
+	start_musterd
+else
+	echo "# no namespaces for this user: no reboot is tried"
+fi
 
 # A cycle is no valid commit.
 service db db 'dependsOn: [app]'
