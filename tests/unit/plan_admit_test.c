@@ -315,6 +315,30 @@ static void a_start_where_an_old_one_runs_is_an_update(void **state UNUSED)
 	world_free(w);
 }
 
+/* One that runs goes on where it is the same; one that is not up may have another beside it. */
+static void a_start_of_what_runs_takes_nothing_down(void **state UNUSED)
+{
+	static const struct {
+		enum plan_seen seen;
+		const char *plan;
+	} rows[] = { { PLAN_SEEN_READY, "start web n01, start web n02" },
+		     { PLAN_SEEN_RUNNING, "start web n01, start web n02" },
+		     { PLAN_SEEN_PENDING, "update web n01 from 1" },
+		     { PLAN_SEEN_FAILED, "update web n01 from 1" } };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world *w = running(2, 50);
+		NODE(w, "n01", .state = NODE_DRAINING);
+		NODE(w, "n02", .state = NODE_DRAINING);
+		plan(w);
+		seen_running(w, "web", "n01", rows[i].seen, 1);
+		seen_running(w, "web", "n02", rows[i].seen, 1);
+		NODE(w, "n01");
+		NODE(w, "n02");
+		assert_plan(w, rows[i].plan);
+		world_free(w);
+	}
+}
+
 static void suspended_and_stalled_ones_are_left_alone(void **state UNUSED)
 {
 	struct world *w = running(3, 90);
@@ -542,6 +566,7 @@ int main(void)
 		cmocka_unit_test(d_counts_what_is_reachable_and_healthy),
 		cmocka_unit_test(stops_are_outside_the_budget),
 		cmocka_unit_test(a_start_where_an_old_one_runs_is_an_update),
+		cmocka_unit_test(a_start_of_what_runs_takes_nothing_down),
 		cmocka_unit_test(suspended_and_stalled_ones_are_left_alone),
 		cmocka_unit_test(one_bad_service_holds_no_other),
 		cmocka_unit_test(a_put_that_failed_is_planned_again),

@@ -114,6 +114,27 @@ static void a_node_that_is_new_gets_what_was_completed(void **state UNUSED)
 	world_free(w);
 }
 
+/* A task that was stopped and is there still counts as if it were assigned. */
+static void a_node_with_an_old_task_is_not_new(void **state UNUSED)
+{
+	struct world *w = ready_on(2);
+	ROLL(w, .reach = 1);
+	assert_plan(w, "update web n01 from 1");
+	all_ready(w);
+	NODE(w, "n01", .state = NODE_DRAINING);
+	NODE(w, "n02", .state = NODE_DRAINING);
+	assert_plan(w, "stop web n01 NodeDraining, stop web n02 NodeDraining");
+	NODE(w, "n01");
+	NODE(w, "n02");
+	assert_plan(w, "start web n01, start web n02 to 1"); /* both go on as they run */
+	NODE(w, "n01", .state = NODE_DRAINING);
+	assert_plan(w, "stop web n01 NodeDraining");
+	ROLL(w, .reach = ZERO);
+	NODE(w, "n01");
+	assert_plan(w, "update web n01 from 2 to 1");
+	world_free(w);
+}
+
 static void nothing_completed_waits_for_its_step(void **state UNUSED)
 {
 	struct world *w = world_new();
@@ -400,6 +421,7 @@ int main(void)
 		cmocka_unit_test(what_is_reached_by_expression_counts),
 		cmocka_unit_test(owed_is_what_may_come_now),
 		cmocka_unit_test(a_node_that_is_new_gets_what_was_completed),
+		cmocka_unit_test(a_node_with_an_old_task_is_not_new),
 		cmocka_unit_test(nothing_completed_waits_for_its_step),
 		cmocka_unit_test(what_was_superseded_goes_back),
 		cmocka_unit_test(what_failed_and_was_given_up_is_reached),
