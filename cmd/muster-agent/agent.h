@@ -17,7 +17,7 @@
 #include "store/store.h"
 #include "watch/watch.h"
 
-#define BEAT_MS		 10000 /* give or take a fifth */
+#define BEAT_MS		 10000 /* give or take a fifth; well below MIN_NODE_TIMEOUT_S */
 #define STORE_RETRY_MS	 2000
 #define OBSERVED_LATE_MS 20 /* what is not urgent is put together with what follows this soon */
 #define STATUS_SETTLE_MS                                                                           \

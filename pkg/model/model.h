@@ -31,6 +31,7 @@
 #define LIMIT_OVERRIDES		32 /* of a service */
 #define LIMIT_WINDOWS		50 /* of a service, and of a cluster */
 #define LIMIT_TIME_ZONE_CHARS	64
+#define MIN_NODE_TIMEOUT_S	15 /* agents beat every 8 to 12 s: with less, all would seem lost */
 
 /* Defaults. */
 #define DEFAULT_CLUSTER		    "default"
