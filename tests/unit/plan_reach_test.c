@@ -1,294 +1,502 @@
 /*
- * All worlds that can be reached within some events, of 3 nodes and 1 service, and of 2 and 2: the
- * rules hold in each, and from each the fleet comes to rest.
+ * All worlds that can be reached, of 3 nodes and 1 service, and of 2 and 2: the rules of
+ * plan_rules.h hold in each, in whatever order of events it is reached.
+ *
+ * A world is what the controller has put and what it was told last, for that is all that the
+ * planner knows: of each (service, node) the assigned revision, what it replaces, its marks,
+ * whether the node has acknowledged it, the revision that runs and how it does, and whether it is
+ * down by our own hand; of each node its state, whether it is gone (just now, or for
+ * monitorSeconds), and whether the controller has read of it since it started; of each service its
+ * revision and how far its roll-out goes. What agents and tasks do in between is left to chance:
+ * whatever an agent could say next is an event.
+ *
+ * Events: a push of one of two revisions (so of the other, and a revert); the roll-out goes
+ * nowhere, to one node, or to all; an agent reads its document and acts on it; it tells that a task
+ * went on to run, to be ready, failed, is tried again or has ended; a node drains and is active
+ * again, is gone and back; monitorSeconds pass; the controller starts anew.
+ *
+ * Worlds are the same up to the names of nodes, of services that are alike, and of revisions where
+ * none is completed. As turns go by name, an event after which anything started or was updated
+ * happens with the names in every order.
+ *
+ * Each set is closed: each event of the fleet was tried in each of its worlds. All events together
+ * are some millions of worlds; so a fleet has some of them, and what it leaves out is said at its
+ * name. In all, left out are: a third revision, an agent that has read an older document than the
+ * last (it looks as if it had read none, but for what runs), more than one node gone at a time.
  */
-#include "plan_sim.h"
+#include "plan_worlds.h"
 
-#include <assert.h>
-
-#define REST_EVERY 97 /* so many worlds are left alone to see where they come to rest */
-
-/* What differs between worlds; compared by its bytes. */
-struct reached {
-	struct sim_node nodes[SIM_NODES];
-	struct sim_cell cells[SIM_SERVICES][SIM_NODES];
-	int revisions[SIM_SERVICES], reach[SIM_SERVICES];
-};
-struct frontier {
-	VEC(struct reached) worlds;
+struct explored {
+	struct fleet fleet;
+	struct sim sim;
+	VEC(struct code) worlds;
 	uint32_t *slots; /* index + 1 into worlds */
 	uint32_t mask;
+	size_t tried; /* events */
 };
 
-static uint64_t hash_of(const struct reached *r)
+/* --- the set of worlds ------------------------------------------------------------------------ */
+
+static uint32_t slot_of(const struct explored *x, const struct code *code)
 {
-	uint64_t h = 1469598103934665603u;
-	const uint32_t *words = (const uint32_t *)r;
-	for (size_t i = 0; i < sizeof(*r) / sizeof(*words); i++)
-		h = (h ^ words[i]) * 1099511628211u;
-	return h ^ h >> 29;
+	uint64_t h = code->services;
+	for (int n = 0; n < NODES; n++)
+		h = (h ^ h >> 29 ^ code->nodes[n]) * 0x9e3779b97f4a7c15u;
+	return (uint32_t)(h >> 32) & x->mask;
 }
 
-static void add_slot(struct frontier *f, const struct reached *r, uint32_t index)
+static bool same(const struct code *a, const struct code *b)
 {
-	uint32_t i = (uint32_t)hash_of(r) & f->mask;
-	while (f->slots[i])
-		i = (i + 1) & f->mask;
-	f->slots[i] = index + 1;
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static bool same(const struct reached *a, const struct reached *b)
+static uint32_t *find(const struct explored *x, const struct code *code)
 {
-	return memcmp((const char *)a, (const char *)b, sizeof(*a)) == 0;
+	uint32_t i = slot_of(x, code);
+	while (x->slots[i] && !same(&x->worlds.items[x->slots[i] - 1], code))
+		i = (i + 1) & x->mask;
+	return &x->slots[i];
 }
 
-static bool known(const struct frontier *f, const struct reached *r)
+static void add(struct explored *x, struct code code)
 {
-	for (uint32_t i = (uint32_t)hash_of(r) & f->mask; f->slots[i]; i = (i + 1) & f->mask)
-		if (same(&f->worlds.items[f->slots[i] - 1], r))
-			return true;
+	uint32_t *slot = find(x, &code);
+	if (*slot)
+		return;
+	*vec_push(&x->worlds) = code;
+	*slot = (uint32_t)x->worlds.len;
+	if (x->worlds.len * 2 <= x->mask)
+		return;
+	x->mask = x->mask * 2 + 1;
+	free(x->slots);
+	x->slots = xcalloc((size_t)x->mask + 1, sizeof(*x->slots));
+	for (size_t i = 0; i < x->worlds.len; i++)
+		*find(x, &x->worlds.items[i]) = (uint32_t)i + 1;
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+enum event_kind {
+	EVENT_PUSH,
+	EVENT_REACH,
+	EVENT_READ, /* value: and acts on it */
+	EVENT_TASK,
+	EVENT_VANISH,
+	EVENT_DRAIN,
+	EVENT_LATER,
+	EVENT_RESTART,
+};
+struct event {
+	enum event_kind kind;
+	int s, n, value;
+};
+
+#define EVENTS_MAX 64 /* more than there are */
+
+/* All that may happen; the number of them. */
+static int events_of(const struct fleet *f, struct event *out)
+{
+	struct event *e = out;
+	for (int s = 0; s < f->services; s++) {
+		for (int i = 1; i <= f->revisions; i++)
+			*e++ = (struct event){ EVENT_PUSH, .s = s, .value = i };
+		for (int i = -1; i < 2 && f->steps; i++)
+			*e++ = (struct event){ EVENT_REACH, .s = s, .value = i };
+	}
+	for (int n = 0; n < f->nodes; n++) {
+		for (int i = !f->acts_later; i < 2; i++)
+			*e++ = (struct event){ EVENT_READ, .n = n, .value = i };
+		for (int s = 0; s < f->services; s++)
+			for (int i = PLAN_SEEN_NONE; i <= PLAN_SEEN_FAILED; i++)
+				*e++ = (struct event){ EVENT_TASK, .s = s, .n = n, .value = i };
+		if (f->vanishes)
+			*e++ = (struct event){ EVENT_VANISH, .n = n };
+		if (f->drains)
+			*e++ = (struct event){ EVENT_DRAIN, .n = n };
+	}
+	if (f->vanishes)
+		*e++ = (struct event){ .kind = EVENT_LATER };
+	if (f->restarts)
+		*e++ = (struct event){ .kind = EVENT_RESTART };
+	return (int)(e - out);
+}
+
+static bool set_service(struct sim *sim, int s, int *what, int value)
+{
+	if (*what == value)
+		return false;
+	*what = value;
+	sim_tell_service(sim, s);
+	return true;
+}
+
+/* The agent reads its document, and acts on it, or has yet to. */
+static bool happens_read(struct sim *sim, int n, bool acts)
+{
+	struct sim_node *node = &sim->nodes[n];
+	if (!node->reachable)
+		return false;
+	node->seen = node->put;
+	for (int s = 0; s < sim->service_count && acts; s++) {
+		struct sim_cell *c = &sim->cells[s][n];
+		if (c->running == c->assigned)
+			continue;
+		c->running = c->assigned ? c->assigned : c->running;
+		c->seen = PLAN_SEEN_PENDING; /* comes up, or is being stopped */
+	}
+	sim_report(sim, n);
+	return true;
+}
+
+/* What may become of a task next, as bits. It ends where it is not assigned. */
+static bool may_become(bool assigned, bool at_once, enum plan_seen from, enum plan_seen to)
+{
+	unsigned up = 1u << (at_once ? PLAN_SEEN_READY : PLAN_SEEN_RUNNING),
+		 failed = 1u << PLAN_SEEN_FAILED;
+	const unsigned next[] = {
+		[PLAN_SEEN_NONE] = 1u << PLAN_SEEN_PENDING,
+		[PLAN_SEEN_PENDING] = up | failed | (assigned ? 0 : 1u << PLAN_SEEN_NONE),
+		[PLAN_SEEN_RUNNING] = 1u << PLAN_SEEN_READY | failed,
+		[PLAN_SEEN_READY] = (at_once ? 0 : up) | failed, /* not ready: the agent restarts */
+		[PLAN_SEEN_FAILED] = 1u << PLAN_SEEN_PENDING,
+	};
+	return next[from] >> to & 1;
+}
+
+/* The agent says this of a task: of the one that is there, or of what it has read of. */
+static bool happens_task(const struct fleet *fleet, struct sim *sim, const struct event *e)
+{
+	struct sim_cell *c = &sim->cells[e->s][e->n];
+	struct sim_node *node = &sim->nodes[e->n];
+	enum plan_seen seen = (enum plan_seen)e->value;
+	bool read = c->assigned && node->told_seen >= c->number;
+	if (!node->reachable || (!c->running && !read) ||
+	    !may_become(c->assigned != 0, fleet->at_once, c->seen, seen))
+		return false;
+	c->running = seen == PLAN_SEEN_NONE ? 0 : c->running ? c->running : c->assigned;
+	c->seen = seen;
+	sim_report(sim, e->n);
+	return true;
+}
+
+/* One at a time. */
+static bool happens_vanish(struct sim *sim, int n)
+{
+	for (int i = 0; i < sim->node_count; i++)
+		if (i != n && !sim->nodes[i].reachable)
+			return false;
+	sim_connect(sim, n, !sim->nodes[n].reachable);
+	return true;
+}
+
+/* What is gone is so for long. */
+static bool happens_later(struct sim *sim)
+{
+	struct code code = write_world(sim), before = code;
+	for (int n = 0; n < sim->node_count; n++)
+		if ((code.nodes[n] & 3) == GONE_JUST)
+			code.nodes[n] += GONE_LONG - GONE_JUST;
+	if (same(&code, &before))
+		return false;
+	set_world(sim, &code);
+	return true;
+}
+
+/* The controller knows what it put, and nothing of what the nodes told. */
+static bool happens_restart(struct sim *sim)
+{
+	for (int n = 0; n < sim->node_count; n++) {
+		sim->nodes[n].observed = false;
+		sim_tell_node(sim, n);
+		for (int s = 0; s < sim->service_count; s++)
+			sim_tell_fact(sim, s, n);
+	}
+	return true;
+}
+
+/* False: it changes nothing. */
+static bool happens(const struct fleet *fleet, struct sim *sim, const struct event *e)
+{
+	struct sim_node *node = &sim->nodes[e->n];
+	struct svc *service = &sim->services[e->s];
+	switch (e->kind) {
+	case EVENT_PUSH: return set_service(sim, e->s, &service->revision, e->value);
+	case EVENT_REACH: return set_service(sim, e->s, &service->reach, e->value);
+	case EVENT_READ: return happens_read(sim, e->n, e->value);
+	case EVENT_TASK: return happens_task(fleet, sim, e);
+	case EVENT_VANISH: return happens_vanish(sim, e->n);
+	case EVENT_DRAIN:
+		node->state = node->state == NODE_ACTIVE ? NODE_DRAINING : NODE_ACTIVE;
+		sim_tell_node(sim, e->n);
+		return true;
+	case EVENT_LATER: return happens_later(sim);
+	case EVENT_RESTART: return happens_restart(sim);
+	}
 	return false;
 }
 
-static void add(struct frontier *f, const struct reached *r)
+/* An update is over as soon as it was ready: the caller says so. */
+static void forget_done(struct sim *sim)
 {
-	if (known(f, r))
-		return;
-	*vec_push(&f->worlds) = *r;
-	if (f->worlds.len * 2 > f->mask) {
-		f->mask = f->mask * 2 + 1;
-		free(f->slots);
-		f->slots = xcalloc((size_t)f->mask + 1, sizeof(*f->slots));
-		for (size_t i = 0; i + 1 < f->worlds.len; i++)
-			add_slot(f, &f->worlds.items[i], (uint32_t)i);
-	}
-	add_slot(f, r, (uint32_t)f->worlds.len - 1);
-}
-
-/* The numbers of a node's documents: only their order matters. */
-static void renumber(struct sim *sim, int n)
-{
-	struct sim_node *node = &sim->nodes[n];
-	int *numbers[SIM_SERVICES + 3] = { &node->put, &node->seen, &node->told_seen };
-	int count = 3, old[SIM_SERVICES + 3];
-	for (int s = 0; s < sim->service_count; s++) {
-		struct sim_cell *c = &sim->cells[s][n];
-		if (!c->assigned)
-			c->number = 0;
-		else
-			numbers[count++] = &c->number;
-	}
-	for (int i = 0; i < count; i++)
-		old[i] = *numbers[i];
-	for (int i = 0; i < count; i++) {
-		int smaller = 0;
-		for (int k = 0; k < count; k++) {
-			bool first = true;
-			for (int j = 0; j < k; j++)
-				first &= old[j] != old[k];
-			smaller += first && old[k] < old[i];
-		}
-		*numbers[i] = smaller;
-	}
-}
-
-static struct reached save(struct sim *sim)
-{
-	struct reached r;
 	for (int n = 0; n < sim->node_count; n++)
-		renumber(sim, n);
-	memset(&r, 0, sizeof(r));
-	memcpy(r.nodes, sim->nodes, sizeof(r.nodes));
-	memcpy(r.cells, sim->cells, sizeof(r.cells));
-	for (int s = 0; s < sim->service_count; s++) {
-		r.revisions[s] = sim->services[s].revision;
-		r.reach[s] = sim->services[s].reach;
-	}
-	return r;
-}
-
-/* The planner is told what differs from the world that it knows. */
-static void restore(struct sim *sim, const struct reached *r)
-{
-	arena_reset(&sim->world->arena);
-	buf_reset(&sim->trace);
-	for (int s = 0; s < sim->service_count; s++) {
-		struct svc *service = &sim->services[s];
-		bool same_service =
-			service->revision == r->revisions[s] && service->reach == r->reach[s];
-		service->revision = r->revisions[s];
-		service->reach = r->reach[s];
-		if (!same_service)
-			sim_tell_service(sim, s);
-	}
-	for (int n = 0; n < sim->node_count; n++) {
-		const struct sim_node *old = &sim->nodes[n], *now = &r->nodes[n];
-		bool same_node = old->reachable == now->reachable && old->state == now->state &&
-				 old->observed == now->observed;
-		sim->nodes[n] = *now;
-		if (!same_node)
-			sim_tell_node(sim, n);
 		for (int s = 0; s < sim->service_count; s++) {
-			sim->cells[s][n] = r->cells[s][n];
+			struct sim_cell *c = &sim->cells[s][n];
+			if (!c->replaces || !done(sim, s, n))
+				continue;
+			c->replaces = 0;
+			c->broken_before = c->surge = false;
 			sim_tell_fact(sim, s, n);
 		}
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+#define WORLDS_MAX 1000000 /* as if there were no end */
+#define ANEW_EVERY 1999	   /* so many events are planned by another planner too, */
+#define REST_EVERY 11	   /* and worlds left alone to see where they come to rest */
+
+/* The plan of one that is told all at once, the other way round. */
+static void plan_anew(const struct sim *sim, struct buf *out)
+{
+	struct sim other = *sim;
+	struct plan_result result;
+	other.world = world_new();
+	other.world->now_ms = sim->world->now_ms;
+	for (int n = sim->node_count; n-- > 0;)
+		sim_tell_node(&other, n);
+	for (int s = sim->service_count; s-- > 0;) {
+		sim_tell_service(&other, s);
+		for (int n = sim->node_count; n-- > 0;)
+			sim_tell_fact(&other, s, n);
 	}
+	planner_run(other.world->planner, other.world->now_ms, &other.world->arena, &result);
+	for (size_t i = 0; i < result.change_count; i++)
+		write_change(other.world->planner, &result.changes[i], out);
+	world_free(other.world);
 }
 
-/* --- events ---------------------------------------------------------------------------------- */
-
-static bool event_revision(struct sim *sim, int s, int revision)
+/* What happens to one service changes no other. */
+static void check_isolated(const struct explored *x, const struct event *event)
 {
-	if (sim->services[s].revision == revision)
+	bool of_service = event->kind == EVENT_PUSH || event->kind == EVENT_REACH;
+	const char *other = event->s == 0 ? "s1" : "s0";
+	if (of_service && strstr(buf_str(&x->sim.changes), other))
+		sim_fail(&x->sim, "%s changes too: %s", other, buf_str(&x->sim.changes));
+}
+
+/* Whatever its nodes are called. (And the planner knows who is gone: set_gone() relies on it.) */
+static void check_rests(const struct explored *x)
+{
+	struct world *w = x->sim.world;
+	struct plan_result result;
+	planner_run(w->planner, w->now_ms, &w->arena, &result);
+	if (result.change_count)
+		sim_fail(&x->sim, "there are %zu changes more", result.change_count);
+}
+
+static void plan_world(struct explored *x, const struct event *event)
+{
+	struct sim *sim = &x->sim;
+	struct buf anew = { 0 };
+	bool compare = x->tried++ % ANEW_EVERY == 0;
+	for (int n = 0; n < sim->node_count; n++)
+		compare &= gone_of(sim, n) != GONE_LONG; /* to another one it is gone just now */
+	if (compare)
+		plan_anew(sim, &anew);
+	sim_plan(sim);
+	if (compare && strcmp(buf_str(&anew), buf_str(&sim->changes)) != 0)
+		sim_fail(sim, "'%s', and anew '%s'", buf_str(&sim->changes), buf_str(&anew));
+	buf_release(&anew);
+	check_isolated(x, event);
+}
+
+/* What the event makes of the world when its nodes are called so. False: it is the same whatever
+ * they are called. */
+static bool try_event(struct explored *x, const struct code *world, struct event event,
+		      const int *order)
+{
+	struct sim *sim = &x->sim;
+	struct code renamed = *world;
+	for (int n = 0; n < x->fleet.nodes; n++)
+		renamed.nodes[order[n]] = world->nodes[n];
+	event.n = order[event.n];
+	set_world(sim, &renamed);
+	if (!happens(&x->fleet, sim, &event)) {
+		check_rests(x);
 		return false;
-	sim->services[s].revision = revision;
-	sim_tell_service(sim, s);
-	return true;
-}
-
-static bool event_reach(struct sim *sim, int s, int reach)
-{
-	if (sim->services[s].reach == reach)
-		return false;
-	sim->services[s].reach = reach;
-	sim_tell_service(sim, s);
-	return true;
-}
-
-static bool event_node(struct sim *sim, int n, int what)
-{
-	struct sim_node *node = &sim->nodes[n];
-	switch (what) {
-	case 0: /* the agent reads, its tasks go on */
-		sim_read(sim, n);
-		for (int s = 0; s < sim->service_count; s++)
-			sim_progress(sim, s, n, false);
-		return true;
-	case 1: sim_report(sim, n); return true;
-	case 2: sim_connect(sim, n, !node->reachable); return true;
-	case 3: node->state = node->state ? NODE_ACTIVE : NODE_DRAINING; break;
-	case 4:
-		for (int s = 0; s < sim->service_count; s++)
-			sim_progress(sim, s, n, true);
-		sim_report(sim, n);
-		return true;
 	}
-	sim_tell_node(sim, n);
-	return true;
-}
-#define NODE_EVENTS 5
-
-/* A good one, a bad one, with steps another good one; and how far it goes. */
-static const int revisions[] = { 1, BAD_REVISION, 2 }, reaches[] = { ZERO, 1, 0 };
-
-/* The event of that number; false when it changes nothing, or there is none. */
-static bool event(struct sim *sim, int number, bool steps, bool *none)
-{
-	int s = number % sim->service_count, of_service = number / sim->service_count;
-	int services = steps ? 6 : 2;
-	*none = false;
-	if (of_service < services)
-		return of_service < 2	? event_revision(sim, s, revisions[of_service])
-		       : of_service < 3 ? event_revision(sim, s, revisions[2])
-					: event_reach(sim, s, reaches[of_service - 3]);
-	number -= services * sim->service_count;
-	*none = number >= sim->node_count * NODE_EVENTS;
-	return !*none && event_node(sim, number / NODE_EVENTS, number % NODE_EVENTS);
+	if (!x->fleet.remembers)
+		forget_done(sim);
+	plan_world(x, &event);
+	add(x, canonical(&x->fleet, write_world(sim)));
+	const char *changes = buf_str(&sim->changes);
+	return strstr(changes, "update") || strstr(changes, "start");
 }
 
-struct size {
-	int nodes, services, min_healthy, max_percent, depth;
-	bool steps; /* in a roll-out by steps, with revision 1 completed */
-};
-
-static void reach(struct size size)
+/* The orders of names, as which node becomes which. */
+static void try_all(struct explored *x, const struct code *world, struct event event)
 {
-	struct sim sim;
-	struct frontier f = { .mask = 1023, .slots = xcalloc(1024, sizeof(uint32_t)) };
-	int node_count = size.nodes, service_count = size.services, depth = size.depth;
-	sim_init(&sim, 1);
-	sim.node_count = node_count;
-	sim.service_count = service_count;
-	for (int s = 0; s < service_count; s++)
-		sim.services[s] = (struct svc){ .name = service_names[s],
-						.revision = 1,
-						.min_healthy = size.min_healthy,
-						.max_percent = size.max_percent,
-						.completed = size.steps };
-	for (int n = 0; n < node_count; n++)
-		sim.nodes[n] =
+	static const int orders[][NODES] = { { 0, 1, 2 }, { 1, 0, 2 }, { 2, 1, 0 },
+					     { 0, 2, 1 }, { 1, 2, 0 }, { 2, 0, 1 } };
+	size_t count = x->fleet.nodes == NODES ? ARRAY_LEN(orders) : 2;
+	bool depends = try_event(x, world, event, orders[0]);
+	for (size_t i = 1; depends && i < count; i++)
+		try_event(x, world, event, orders[i]);
+}
+
+static void begin(struct explored *x)
+{
+	struct sim *sim = &x->sim;
+	const struct fleet *fleet = &x->fleet;
+	x->mask = 1023;
+	x->slots = xcalloc((size_t)x->mask + 1, sizeof(*x->slots));
+	sim_init(sim, 1);
+	sim->node_count = fleet->nodes;
+	sim->service_count = fleet->services;
+	for (int s = 0; s < fleet->services; s++)
+		sim->services[s] = (struct svc){ .name = service_names[s],
+						 .revision = 1,
+						 .min_healthy = fleet->min_healthy,
+						 .max_percent = fleet->max_percent,
+						 .keep = fleet->keep && s == 1,
+						 .completed = fleet->completed };
+	for (int n = 0; n < fleet->nodes; n++)
+		sim->nodes[n] =
 			(struct sim_node){ .reachable = true, .observed = true, .gone_ms = -1 };
-	sim_tell_all(&sim);
-	calm_down(&sim, true); /* all run the first revision */
-	struct reached first = save(&sim);
-	add(&f, &first);
-	for (size_t at = 0, end = 1; depth > 0; at++) {
-		bool none = false;
-		assert(f.worlds.items);
-		if (at == end) {
-			depth--;
-			end = f.worlds.len;
-			continue;
-		}
-		for (int number = 0; !none; number++) {
-			sim.step = (int)at;
-			restore(&sim, &f.worlds.items[at]);
-			if (!event(&sim, number, size.steps, &none))
-				continue;
-			sim_plan(&sim);
-			struct reached next = save(&sim);
-			add(&f, &next);
-		}
-	}
-	for (size_t at = 0; at < f.worlds.len; at += REST_EVERY) {
-		sim.step = (int)at;
-		restore(&sim, &f.worlds.items[at]);
-		calm_down(&sim, false);
-		check_paused(&sim);
-		calm_down(&sim, true);
-		check_converged(&sim);
-	}
-	print_message("%zu worlds\n", f.worlds.len);
-	vec_release(&f.worlds);
-	free(f.slots);
-	sim_release(&sim);
+	sim_tell_all(sim);
+	sim_plan(sim);
+	add(x, canonical(fleet, write_world(sim)));
 }
+
+static void explore(struct fleet fleet)
+{
+	struct explored x = { .fleet = fleet };
+	struct sim *sim = &x.sim;
+	struct event events[EVENTS_MAX];
+	int event_count = events_of(&fleet, events);
+	begin(&x);
+	for (size_t at = 0; at < x.worlds.len; at++) {
+		struct code world = x.worlds.items[at];
+		sim->step = (int)at;
+		if (at == WORLDS_MAX)
+			sim_fail(sim, "there is no end of %s", "worlds");
+		for (int e = 0; e < event_count; e++)
+			try_all(&x, &world, events[e]);
+	}
+	print_message("# %zu worlds, %zu events in them\n", x.worlds.len, x.tried);
+	for (size_t at = 0; at < x.worlds.len; at += REST_EVERY) {
+		sim->step = (int)at;
+		set_world(sim, &x.worlds.items[at]);
+		calm_down(sim, false);
+		check_paused(sim);
+		calm_down(sim, true);
+		check_converged(sim);
+	}
+	vec_release(&x.worlds);
+	free(x.slots);
+	sim_release(sim);
+}
+
+/* --- fleets ----------------------------------------------------------------------------------- */
 
 static void three_nodes_one_at_a_time(void **state UNUSED)
 {
-	reach((struct size){ .nodes = 3, .services = 1, .min_healthy = 90, .depth = 6 });
+	explore((struct fleet){ .nodes = 3,
+				.services = 1,
+				.min_healthy = 90,
+				.revisions = 2,
+				.drains = true,
+				.acts_later = getenv("AL") != NULL });
 }
 
 static void three_nodes_two_at_a_time(void **state UNUSED)
 {
-	reach((struct size){ .nodes = 3, .services = 1, .min_healthy = 10, .depth = 6 });
+	explore((struct fleet){
+		.nodes = 3, .services = 1, .min_healthy = 10, .revisions = 2, .drains = true });
 }
 
-static void two_nodes_two_services(void **state UNUSED)
+/* No update is ever over: as for a controller that starts anew. Nothing drains. */
+static void three_nodes_and_all_that_was_replaced(void **state UNUSED)
 {
-	reach((struct size){ .nodes = 2, .services = 2, .min_healthy = 50, .depth = 6 });
+	explore((struct fleet){
+		.nodes = 3, .services = 1, .min_healthy = 90, .revisions = 2, .remembers = true });
 }
 
+/* What runs is ready; nothing drains. */
+static void three_nodes_that_vanish(void **state UNUSED)
+{
+	explore((struct fleet){ .nodes = 3,
+				.services = 1,
+				.min_healthy = 90,
+				.revisions = 2,
+				.vanishes = true,
+				.at_once = true });
+}
+
+/* So here. */
+static void three_nodes_and_a_controller_that_restarts(void **state UNUSED)
+{
+	explore((struct fleet){ .nodes = 3,
+				.services = 1,
+				.min_healthy = 90,
+				.revisions = 2,
+				.restarts = true,
+				.at_once = true });
+}
+
+/* And here: revision 1 is completed. */
 static void three_nodes_by_steps(void **state UNUSED)
 {
-	reach((struct size){
-		.nodes = 3, .services = 1, .min_healthy = 50, .depth = 5, .steps = true });
+	explore((struct fleet){ .nodes = 3,
+				.services = 1,
+				.min_healthy = 50,
+				.completed = 1,
+				.revisions = 2,
+				.steps = true,
+				.at_once = true });
 }
 
 static void three_nodes_by_steps_and_surge(void **state UNUSED)
 {
-	reach((struct size){ .nodes = 3,
-			     .services = 1,
-			     .min_healthy = 100,
-			     .max_percent = 150,
-			     .depth = 5,
-			     .steps = true });
+	explore((struct fleet){ .nodes = 3,
+				.services = 1,
+				.min_healthy = 100,
+				.max_percent = 150,
+				.completed = 1,
+				.revisions = 2,
+				.steps = true,
+				.at_once = true });
 }
 
-static void two_nodes_two_services_by_steps(void **state UNUSED)
+/* All that may happen to nodes, together. */
+static void two_nodes_and_all_faults(void **state UNUSED)
 {
-	reach((struct size){
-		.nodes = 2, .services = 2, .min_healthy = 50, .depth = 5, .steps = true });
+	explore((struct fleet){ .nodes = 2,
+				.services = 1,
+				.min_healthy = 50,
+				.revisions = 2,
+				.drains = true,
+				.vanishes = true,
+				.restarts = true,
+				.at_once = true });
+}
+
+/* What runs is ready; nothing drains. */
+static void two_nodes_two_services(void **state UNUSED)
+{
+	explore((struct fleet){
+		.nodes = 2, .services = 2, .min_healthy = 50, .revisions = 2, .at_once = true });
+}
+
+/* Nothing is pushed. */
+static void two_nodes_that_drain_one_service_after_the_other(void **state UNUSED)
+{
+	explore((struct fleet){ .nodes = 2,
+				.services = 2,
+				.min_healthy = 50,
+				.revisions = 1,
+				.keep = true,
+				.drains = true });
 }
 
 int main(void)
@@ -296,10 +504,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(three_nodes_one_at_a_time),
 		cmocka_unit_test(three_nodes_two_at_a_time),
-		cmocka_unit_test(two_nodes_two_services),
+		cmocka_unit_test(three_nodes_and_all_that_was_replaced),
+		cmocka_unit_test(three_nodes_that_vanish),
+		cmocka_unit_test(three_nodes_and_a_controller_that_restarts),
 		cmocka_unit_test(three_nodes_by_steps),
 		cmocka_unit_test(three_nodes_by_steps_and_surge),
-		cmocka_unit_test(two_nodes_two_services_by_steps),
+		cmocka_unit_test(two_nodes_and_all_faults),
+		cmocka_unit_test(two_nodes_two_services),
+		cmocka_unit_test(two_nodes_that_drain_one_service_after_the_other),
 	};
 	return cmocka_run_group_tests_name("plan_reach", tests, NULL, NULL);
 }
