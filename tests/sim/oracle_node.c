@@ -39,8 +39,11 @@ static void note_ready(struct sim *sim, struct machine *m, const struct task *t)
 
 void oracle_looks(struct sim *sim, struct machine *m)
 {
-	for (size_t i = 0; i < m->tasks.len; i++)
-		note_ready(sim, m, &m->tasks.items[i]);
+	for (size_t i = 0; i < m->tasks.len; i++) {
+		const struct task *t = &m->tasks.items[i];
+		note_ready(sim, m, t);
+		m->series[t->service].ran |= t->started_ms && !t->earlier_boot;
+	}
 }
 
 static void check_dependency(struct sim *sim, struct machine *m,
@@ -215,8 +218,10 @@ void oracle_desired(struct sim *sim, struct machine *m)
 /* What it had in memory is gone. */
 void oracle_forgot(struct machine *m)
 {
-	for (uint32_t i = 0; i < SERVICES; i++)
+	for (uint32_t i = 0; i < SERVICES; i++) {
 		m->series[i].last_number = 0;
+		m->series[i].ran = false;
+	}
 }
 
 void oracle_booted(struct sim *sim, struct machine *m)

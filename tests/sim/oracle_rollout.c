@@ -81,6 +81,9 @@ static bool runs_bad(const struct sim *sim, uint32_t service, const struct diges
 {
 	for (uint32_t i = 0; i < sim->machine_count; i++) {
 		const struct machine *m = sim->machines[i];
+		const struct prepare *p = &m->prepares[service];
+		if (p->state == PREPARE_FAILED && digest_equal(&p->target, release))
+			return true; /* there never is a task of it */
 		for (size_t k = 0; k < m->tasks.len; k++)
 			if (m->tasks.items[k].service == service &&
 			    digest_equal(&m->tasks.items[k].target, release) &&
@@ -100,12 +103,12 @@ static bool stays_failed(const struct sim *sim, uint32_t service)
 		 runs_bad(sim, service, &s->primary.release)));
 }
 
-/* It never started since the boot of the machine, and what must be healthy before it never will be:
- * it is wanted there too, and stays failed. */
+/* It never ran since the boot of the machine, as far as its agent knows, and what must be
+ * healthy before it never will be: it is wanted there too, and stays failed. */
 static bool waits_for_failed(const struct sim *sim, const struct machine *m, uint32_t service)
 {
 	const struct tree *tree = repo_valid_tree(sim);
-	if (m->series[service].started)
+	if (m->series[service].ran)
 		return false;
 	for (int on = sim->repo.fixed[service].depends_on; on >= 0;
 	     on = sim->repo.fixed[on].depends_on) {

@@ -271,6 +271,7 @@ struct series {
 	uint32_t count;
 	int64_t allowed_ms;	 /* boot clock: no start before */
 	bool started, was_ready; /* since the boot */
+	bool ran;		 /* since the boot, and the agent has not forgotten it */
 	uint64_t last_number;	 /* of the last document that had it; 0: the agent has forgotten */
 	int priority;		 /* there: the highest of its own and of those that need it */
 	uint32_t needs;		 /* there: bits of services that start before it */
