@@ -206,7 +206,7 @@ static void apply_service(struct control *c, const struct manifest_tree *tree,
 	s->planned_pulls = pulls;
 	compile_constraints(c, s);
 	compile_steps(c, s);
-	service_numbers(s, spec);
+	service_numbers(s, s->spec); /* the copy: the tree goes with its files */
 	if (!s->created_unix_ms)
 		s->created_unix_ms = now_unix_ms;
 	deployment_begin(c, s, now_unix_ms);

@@ -399,6 +399,36 @@ static void prune_disabled_keeps(void **state)
 	world_free(w);
 }
 
+/* Its file is gone from the tree, and what was read of that with it. */
+static void a_kept_service_keeps_its_dependencies(void **state)
+{
+	(void)state;
+	struct world *w = web_on(1);
+	file_set_text(w, "kept.yaml",
+		      "apiVersion: muster/v1\nkind: DaemonService\nmetadata:\n  name: kept\n"
+		      "  annotations: {muster/prune: disabled}\n"
+		      "spec: {taskDefinition: web, dependsOn: [web]}\n");
+	push(w);
+	file_remove(w, "kept.yaml");
+	push(w);
+	for (int i = 0; i < 2; i++) {
+		write_task(w, "task.yaml", "web", i ? "b" : "c");
+		push(w);
+	}
+	struct arena arena;
+	arena_init(&arena);
+	struct wire_desired d;
+	const struct doc *doc = store_doc(w, "desired", "n1");
+	assert_int_equal(wire_decode_desired(doc->bytes, doc->len, FLEET, "n1", &arena, &d, NULL),
+			 WIRE_OK);
+	assert_int_equal(d.task_count, 2);
+	assert_string_equal(d.tasks[1].service, "kept");
+	assert_int_equal(d.tasks[1].depends_on.len, 1);
+	assert_string_equal(d.tasks[1].depends_on.items[0], "web");
+	arena_release(&arena);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +449,7 @@ int main(void)
 		cmocka_unit_test(priority_is_rendered_without_restarts),
 		cmocka_unit_test(dependencies_are_rendered_first),
 		cmocka_unit_test(prune_disabled_keeps),
+		cmocka_unit_test(a_kept_service_keeps_its_dependencies),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
