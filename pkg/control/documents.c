@@ -253,7 +253,7 @@ static void tell_failures(struct control *c, struct node_record *n,
 				  c->now_unix_ms,
 				  "(service %s) is unable to consistently start tasks "
 				  "successfully on (node %s): %s",
-				  s->name, n->name, t->reason ? t->reason : "the task stopped");
+				  s->name, n->name, task_failure(n, t));
 	}
 	arena_release(&scratch);
 }

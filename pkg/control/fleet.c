@@ -232,6 +232,18 @@ static void judge_update(struct control *c, struct service_state *s, struct assi
 	a->ready_since_ms = 0;
 }
 
+const char *task_failure(const struct node_record *n, const struct wire_task *t)
+{
+	for (uint32_t i = 0; !t->reason && i < n->observed.stopped_count; i++) {
+		const struct wire_task *before = &n->observed.stopped[i];
+		if (before->reason && strcmp(before->service, t->service) == 0 &&
+		    strcmp(before->cluster, t->cluster) == 0 &&
+		    digest_equal(&before->target, &t->target))
+			return before->reason;
+	}
+	return t->reason ? t->reason : "the task stopped";
+}
+
 /* The last one stands in why a deployment failed. */
 static void tell_failure(struct service_state *s, const struct node_record *n, const char *why)
 {
@@ -254,7 +266,7 @@ static void count_failures(struct control *c, const struct node_record *n, struc
 		return;
 	if (a->failures_known && t->failures > a->failures && counts) {
 		s->new_failures += t->failures - a->failures;
-		tell_failure(s, n, t->reason ? t->reason : "the task stopped");
+		tell_failure(s, n, task_failure(n, t));
 		if (a->ready_since_ms) /* it is ready again already */
 			a->ready_since_ms = s->last_ready_ms = c->now_ms;
 	}

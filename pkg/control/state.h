@@ -377,6 +377,9 @@ const struct assignment *node_assignment(const struct node_record *node,
 bool node_lagging(const struct node_record *node, int64_t now_ms);
 /* In seconds; defaults where the cluster says nothing. */
 uint32_t cluster_node_timeout(const struct control *control, const char *cluster);
+/* Why a task of the node's failed last: what it says itself or, where it is started again already,
+ * what the newest stopped one before it says. */
+const char *task_failure(const struct node_record *node, const struct wire_task *task);
 uint32_t cluster_node_expire(const struct control *control, const char *cluster);
 /* Of its tasks, that may stop without replacement within ten minutes. */
 uint32_t cluster_mass_change_percent(const struct control *control, const char *cluster);

@@ -86,6 +86,16 @@ static inline void agent_report(struct world *w, struct agent *a)
 				   .seen = a->seen,
 				   .tasks = tasks,
 				   .task_count = a->task_count };
+	struct wire_task stopped;
+	if (a->stopped_reason && a->task_count > 0) {
+		stopped = tasks[0];
+		stopped.id = "1123456789abcdef0123456789abcdef";
+		stopped.last_status = stopped.desired_status = TASK_STOPPED;
+		stopped.ready = stopped.failed = false;
+		stopped.reason = a->stopped_reason;
+		o.stopped = &stopped;
+		o.stopped_count = 1;
+	}
 	struct buf bytes = { 0 };
 	wire_encode_observed(&o, &bytes);
 	char key[64];

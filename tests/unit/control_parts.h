@@ -56,8 +56,9 @@ struct agent {
 	bool silent; /* neither beats nor acts */
 	bool slow;   /* beats, but does not act */
 	bool gone;
-	const char *fails;  /* a service whose new tasks fail */
-	uint32_t failures;  /* that are told of those of which nothing else is said */
+	const char *fails;	    /* a service whose new tasks fail */
+	uint32_t failures;	    /* that are told of those of which nothing else is said */
+	const char *stopped_reason; /* of a task stopped before its first one; NULL: none */
 	const char *digest; /* what it finds where its desired document has none; NULL: nothing */
 	bool pulls;	    /* and does not come to an end with it */
 	struct agent_task tasks[MAX_TASKS];
