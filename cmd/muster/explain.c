@@ -187,6 +187,19 @@ static void explain_one(struct explain *e, plan_service_id service, plan_node_id
 	arena_release(&scratch);
 }
 
+/* What is indented goes on two further in, on a terminal. */
+static void wrap_lines(char *text, struct buf *out)
+{
+	size_t width = terminal_width();
+	char *rest, *line = strtok_r(text, "\n", &rest);
+	for (; line; line = strtok_r(NULL, "\n", &rest)) {
+		size_t indent = strspn(line, " ");
+		buf_add(out, line, indent);
+		report_wrap(line + indent, indent, indent + 2, width, out);
+		buf_addc(out, '\n');
+	}
+}
+
 static void explain_all(struct explain *e)
 {
 	plan_service_id *services;
@@ -207,7 +220,8 @@ static void explain_all(struct explain *e)
 				       ? "Nothing to explain.\n"
 				       : "Every service runs on every node of its cluster.\n");
 	} else {
-		buf_add(&out, e->text.data, e->text.len);
+		buf_addc(&e->text, '\0');
+		wrap_lines((char *)e->text.data, &out);
 	}
 	print_and_release(&out);
 	buf_release(&e->text);

@@ -153,6 +153,8 @@ wait_for 10 is_held
 ok $? "get services says Held" || muster get services
 out=$(muster explain --service app --node n2)
 like "$out" 'Held: .*muster allow [0-9a-f]{16}' "explain says by which hold, and how it is released"
+narrow "explain of what is held" muster explain --service app --node n2
+like "$out" '^  Held: ' "explain says it in whole lines"
 narrow "describe of what is held" muster describe service app
 like "$out" '^Held$' "describe lists it"
 muster wait --commit "$(head_commit)" --timeout 20s > "$T/wait.out" 2>&1
