@@ -193,7 +193,8 @@ void engine_prepare(struct sim *sim, struct machine *m, const struct wire_desire
 	struct prepare *p = &m->prepares[service_index(want->service)];
 	p->target = want->target;
 	p->state = PREPARE_RUNNING;
-	p->fails = profile == PROFILE_NO_PREPARE || chance(sim, sim->chances.start_failed);
+	p->bad = profile == PROFILE_NO_PREPARE;
+	p->fails = p->bad || chance(sim, sim->chances.start_failed);
 	p->due_ms =
 		sim->now_ms + (m->engine_slow ? draw_ms(sim, 500, 45000) : draw_ms(sim, 1, 400));
 	mark(sim, m->index, "prepare", want->service, version);

@@ -82,7 +82,7 @@ static bool runs_bad(const struct sim *sim, uint32_t service, const struct diges
 	for (uint32_t i = 0; i < sim->machine_count; i++) {
 		const struct machine *m = sim->machines[i];
 		const struct prepare *p = &m->prepares[service];
-		if (p->state == PREPARE_FAILED && digest_equal(&p->target, release))
+		if (p->bad && digest_equal(&p->target, release))
 			return true; /* there never is a task of it */
 		for (size_t k = 0; k < m->tasks.len; k++)
 			if (m->tasks.items[k].service == service &&

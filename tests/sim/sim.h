@@ -262,7 +262,7 @@ struct prepare {
 	struct digest target;
 	enum prepare_state state;
 	int64_t due_ms;
-	bool fails;
+	bool fails, bad; /* bad: each time */
 };
 
 /* The oracle's, of a service on a machine. */
