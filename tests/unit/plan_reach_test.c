@@ -11,18 +11,23 @@
  * whatever an agent could say next is an event.
  *
  * Events: a push of one of two revisions (so of the other, and a revert); the roll-out goes
- * nowhere, to one node, or to all; an agent reads its document and acts on it; it tells that a task
- * went on to run, to be ready, failed, is tried again or has ended; a node drains and is active
- * again, is gone and back; monitorSeconds pass; the controller starts anew.
+ * nowhere, to one node, or to all; an agent reads its document, and acts on it at once or later; it
+ * tells that a task went on to run, to be ready, failed, is tried again or has ended; a node drains
+ * and is active again, is gone and back; monitorSeconds pass; the controller starts anew.
  *
  * Worlds are the same up to the names of nodes, of services that are alike, and of revisions where
  * none is completed. As turns go by name, an event after which anything started or was updated
  * happens with the names in every order.
  *
- * Each set is closed: each event of the fleet was tried in each of its worlds. All events together
- * are some millions of worlds; so a fleet has some of them, and what it leaves out is said at its
- * name. In all, left out are: a third revision, an agent that has read an older document than the
- * last (it looks as if it had read none, but for what runs), more than one node gone at a time.
+ * Each set is closed: every event of the fleet is tried in every one of its worlds. All kinds of
+ * events at once make some millions of worlds; so a fleet has some of them, and what it leaves out
+ * is said at its name. Together they are some 600,000 worlds and 9,000,000 events.
+ *
+ * Left out of all: a third revision; an agent that has read a document older than the last (it
+ * looks as one that has read none, but for what runs); more than one node gone at a time; two
+ * tasks beside each other in a surge, which the planner is not told of (node_property_test.c has
+ * them); what one service takes from another (room, ports, pulls: plan_property_test.c), but for
+ * the order in which they leave a node that drains.
  */
 #include "plan_worlds.h"
 
@@ -406,7 +411,7 @@ static void three_nodes_one_at_a_time(void **state UNUSED)
 				.min_healthy = 90,
 				.revisions = 2,
 				.drains = true,
-				.acts_later = getenv("AL") != NULL });
+				.acts_later = true });
 }
 
 static void three_nodes_two_at_a_time(void **state UNUSED)
