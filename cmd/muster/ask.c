@@ -32,6 +32,8 @@ static int ask(struct cli *cli, enum command_kind kind, const char *argument, bo
 /* --- allow: until the status says so, so that a `muster wait` behind it does not see the hold ---
  */
 
+#define HOLD_ID_CHARS 16
+
 #define ANSWER_MS 5000
 
 struct allowing {
@@ -107,16 +109,23 @@ static bool wait_for_answer(struct cli *cli, const char *id)
 	return a.done;
 }
 
+static bool is_hold_id(const char *text)
+{
+	return strlen(text) == HOLD_ID_CHARS && strspn(text, "0123456789abcdef") == HOLD_ID_CHARS;
+}
+
+/* A hold that is not there may yet come, with the commit that is being read. */
 static int run_allow(struct cli *cli, const struct flags_args *args)
 {
-	bool runs = false;
-	int code = ask(cli, COMMAND_ALLOW, args->items[0], &runs);
+	const char *id = args->items[0];
+	bool runs = false, held = still_held(&(struct allowing){ .cli = cli, .id = id });
+	int code = ask(cli, COMMAND_ALLOW, id, &runs);
 	if (code != EXIT_DONE)
 		return code;
-	if (runs && wait_for_answer(cli, args->items[0]))
-		printf("released %s\n", args->items[0]);
-	else
-		printf("asked musterd to release %s\n", args->items[0]);
+	bool answered = runs && wait_for_answer(cli, id);
+	printf("%s %s\n", held && answered ? "released" : "asked musterd to release", id);
+	if (!held && is_hold_id(id))
+		warn("nothing is held by that id: see muster get holds");
 	return EXIT_DONE;
 }
 

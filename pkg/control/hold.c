@@ -146,41 +146,16 @@ static struct removal removal_of_seen(const struct control *c, struct arena *are
 	return r;
 }
 
-/* What a commit takes of each cluster. */
-struct share {
-	uint32_t part, of;
-};
-
-static struct share *share_of(struct map *shares, const char *cluster)
+static struct guard_part *part_of(const struct control *c, struct guard_commit *commit,
+				  const char *cluster)
 {
-	struct share *share = map_get(shares, cluster);
-	if (!share) {
-		share = xcalloc(1, sizeof(*share));
-		map_put(shares, cluster, share);
-	}
-	return share;
-}
-
-/* More than its share in some cluster. Frees them. */
-static bool is_mass(const struct control *c, struct map *shares)
-{
-	size_t it = 0;
-	const char *cluster;
-	void *value;
-	bool mass = false;
-	while (map_next(shares, &it, &cluster, &value)) {
-		const struct share *s = value;
-		mass |= s->part > guard_share(cluster_mass_change_percent(c, cluster), s->of);
-		free(value);
-	}
-	map_free(shares);
-	return mass;
+	return guard_commit_part(commit, cluster, cluster_mass_change_percent(c, cluster));
 }
 
 /* By cluster: tasks that go, and that there are. */
-static struct map *count_tasks(const struct control *c, struct removal *r)
+static struct guard_commit count_tasks(const struct control *c, struct removal *r)
 {
-	struct map *shares = map_new();
+	struct guard_commit commit = { 0 };
 	size_t it = 0;
 	void *value;
 	while (map_next(c->services, &it, NULL, &value))
@@ -192,14 +167,15 @@ static struct map *count_tasks(const struct control *c, struct removal *r)
 			n->assignments.items[i].service->tasks++;
 	}
 	it = 0;
-	while (map_next(c->services, &it, NULL, &value))
-		share_of(shares, ((struct service_state *)value)->cluster)->of +=
-			((struct service_state *)value)->tasks;
+	while (map_next(c->services, &it, NULL, &value)) {
+		const struct service_state *s = value;
+		part_of(c, &commit, s->cluster)->of += s->tasks;
+	}
 	for (uint32_t i = 0; i < r->count; i++) {
-		share_of(shares, r->services[i]->cluster)->part += r->services[i]->tasks;
+		part_of(c, &commit, r->services[i]->cluster)->part += r->services[i]->tasks;
 		r->tasks += r->services[i]->tasks;
 	}
-	return shares;
+	return commit;
 }
 
 /* By the hold's id, by naming every service that goes, or by "all". */
@@ -259,7 +235,8 @@ static void guard_removals(struct control *c)
 	arena_init(&scratch);
 	struct removal r = removal_of_seen(c, &scratch);
 	bool all = c->cache->seen.tree->service_count == 0;
-	if (r.count > 0 && (all || r.count > 1) && (is_mass(c, count_tasks(c, &r)) || all))
+	struct guard_commit commit = count_tasks(c, &r);
+	if (guard_holds_removal(r.count, all, guard_commit_is_mass(&commit)))
 		hold_removal(c, all ? HOLD_ALL_SERVICES_REMOVED : HOLD_SERVICES_REMOVED, &r,
 			     &scratch);
 	arena_release(&scratch);
@@ -280,23 +257,23 @@ static void guard_nodes(struct control *c)
 	const struct node_record **nodes;
 	uint32_t count = control_nodes(c, &scratch, &nodes), stopped = 0, tasks = 0;
 	struct buf CLEANUP(buf_release) message = { 0 };
-	struct map *shares = map_new();
+	struct guard_commit commit = { 0 };
 	const char **names = ARENA_ARRAY(&scratch, const char *, count + 1);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct node_record *n = nodes[i];
 		if (!n->registered || n->state != NODE_ACTIVE)
 			continue;
-		struct share *share = share_of(shares, n->cluster);
-		share->of++;
+		struct guard_part *part = part_of(c, &commit, n->cluster);
+		part->of++;
 		if (!stops_node(c, n))
 			continue;
-		share->part++;
+		part->part++;
 		names[stopped++] = n->name;
 		tasks += (uint32_t)n->assignments.len;
 	}
 	char id[17];
 	hold_id_of_stop(names, stopped, id);
-	if (is_mass(c, shares) && !is_allowed(c, id, NULL)) {
+	if (guard_commit_is_mass(&commit) && !is_allowed(c, id, NULL)) {
 		buf_addf(&message,
 			 "commit %.7s drains or inactivates %u nodes and would stop %u "
 			 "tasks; " RELEASE,

@@ -21,29 +21,14 @@ static const struct window_list *cluster_windows(const struct control *c,
 	return cluster ? &cluster->windows : &none;
 }
 
-/* Why it is closed; the words live as long as what the applied commit says. */
-static const char *closed_because(const struct window_list *const *lists,
-				  const struct window_state *state, bool steady, bool *opens)
-{
-	*opens = false;
-	if (!steady)
-		return "the controller's clock has jumped and is not trusted yet";
-	const struct window *w = &lists[state->set]->items[state->window];
-	if (state->reason == WINDOW_ZONE_UNKNOWN)
-		return w->time_zone ? w->time_zone : DEFAULT_TIME_ZONE;
-	*opens = true;
-	return NULL;
-}
-
 /* Changes of what runs may not begin now. What `muster allow` has released waits for nothing. */
 static void judge_window(struct control *c, struct service_state *s)
 {
 	static const struct window_list none;
 	const struct window_list *lists[] = { s->spec ? &s->spec->windows : &none,
 					      cluster_windows(c, s) };
-	bool was = s->closed, opens;
+	bool was = s->closed;
 	s->closed = false;
-	s->closed_why = NULL;
 	s->window_at_ms = INT64_MAX;
 	if (lists[0]->len || lists[1]->len) {
 		struct arena scratch;
@@ -54,10 +39,11 @@ static void judge_window(struct control *c, struct service_state *s)
 		struct window_state state = window_state_at(sets, ARRAY_LEN(sets), c->zones,
 							    c->zone_count, c->now_unix_ms / 1000);
 		s->closed = !(state.open && c->clock_steady) && !s->primary.window_allowed;
-		s->zone_unknown = state.reason == WINDOW_ZONE_UNKNOWN;
-		s->closed_why =
-			s->closed ? closed_because(lists, &state, c->clock_steady, &opens) : NULL;
-		s->opens_unix_s = state.next_change_unix_s;
+		if (!c->clock_steady)
+			snprintf(s->closed_words, sizeof(s->closed_words),
+				 ": the controller's clock has jumped and is not trusted yet");
+		else if (s->closed)
+			window_words(&state, lists, s->closed_words);
 		if (state.look_again_unix_s != INT64_MAX)
 			s->window_at_ms =
 				c->now_ms + state.look_again_unix_s * 1000 - c->now_unix_ms;
@@ -385,20 +371,8 @@ static void hold_window(struct control *c, struct service_state *s, uint32_t cou
 	char id[17];
 	struct buf CLEANUP(buf_release) text = { 0 };
 	id_of(s, "window", s->primary.id, id);
-	buf_addf(&text, "(service %s) changes of %u tasks wait", s->name, count);
-	if (s->zone_unknown)
-		buf_addf(&text, ": the time zone %s is not known to the controller. ",
-			 s->closed_why);
-	else if (s->closed_why)
-		buf_addf(&text, ": %s. ", s->closed_why);
-	else if (s->opens_unix_s == INT64_MAX)
-		buf_adds(&text, ": no window opens within a year. ");
-	else {
-		char when[TIME_TEXT_LEN + 1];
-		time_text(s->opens_unix_s * 1000, when);
-		buf_addf(&text, " for the window, which opens at %s. ", when);
-	}
-	buf_addf(&text, RELEASE, id);
+	buf_addf(&text, "(service %s) changes of %u tasks wait%s. " RELEASE, s->name, count,
+		 s->closed_words, id);
 	hold_put(c, HOLD_WINDOW, s, id, count, buf_str(&text));
 }
 

@@ -168,12 +168,10 @@ struct service_state {
 	char failure[256];			  /* of .primary, the last one: NODE: why */
 	int64_t last_ready_ms;
 	struct guard guard;
-	uint32_t stops_released;	   /* by `muster allow`, besides the guard's share */
-	uint32_t stops_left;		   /* that the guard allows now */
-	bool closed;			   /* its windows are, for what may begin now */
-	int64_t opens_unix_s;		   /* then, as far as is known; INT64_MAX: it is not */
-	const char *closed_why;		   /* another reason than the time of day; NULL */
-	bool zone_unknown;		   /* .closed_why is the name of a zone that is not known */
+	uint32_t stops_released;	     /* by `muster allow`, besides the guard's share */
+	uint32_t stops_left;		     /* that the guard allows now */
+	bool closed;			     /* its windows are, for what may begin now */
+	char closed_words[WINDOW_WORDS_MAX]; /* what changes wait for then */
 	bool guarded;			   /* a mass change is held, until it is released or gone */
 	int64_t judge_at_ms, window_at_ms; /* look again then */
 	bool retell;			   /* the planner goes by something else */

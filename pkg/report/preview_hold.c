@@ -34,34 +34,10 @@ static uint32_t percent_of_tree(const struct world *w, const char *name)
 					       : DEFAULT_MASS_CHANGE_PERCENT;
 }
 
-/* What a commit takes of each cluster. */
-struct share {
-	const char *cluster;
-	uint32_t part, of;
-};
-struct shares {
-	VEC(struct share) items;
-};
-
-static struct share *share_of(struct shares *shares, const char *cluster)
+static struct guard_part *part_of(const struct world *w, struct guard_commit *commit,
+				  const char *cluster)
 {
-	for (size_t i = 0; i < shares->items.len; i++)
-		if (strcmp(shares->items.items[i].cluster, cluster) == 0)
-			return &shares->items.items[i];
-	struct share *share = vec_push(&shares->items);
-	*share = (struct share){ .cluster = cluster };
-	return share;
-}
-
-static bool is_mass(const struct world *w, struct shares *shares)
-{
-	bool mass = false;
-	for (size_t i = 0; i < shares->items.len; i++) {
-		const struct share *s = &shares->items.items[i];
-		mass |= s->part > guard_share(percent_in_force(w, s->cluster), s->of);
-	}
-	vec_release(&shares->items);
-	return mass;
+	return guard_commit_part(commit, cluster, percent_in_force(w, cluster));
 }
 
 /* --- of the commit ---------------------------------------------------------------------------- */
@@ -121,22 +97,22 @@ static void hold_removals(const struct world *w, struct arena *arena, struct wor
 			  uint32_t *count)
 {
 	const char **keys = ARENA_ARRAY(arena, const char *, map_count(w->services) + 1);
-	struct shares shares = { 0 };
+	struct guard_commit commit = { 0 };
 	uint32_t removed = 0, stops = 0;
 	size_t it = 0;
 	void *value;
 	count_tasks(w);
 	while (map_next(w->services, &it, NULL, &value)) {
 		const struct world_service *s = value;
-		share_of(&shares, s->cluster)->of += s->tasks;
+		part_of(w, &commit, s->cluster)->of += s->tasks;
 		if (!is_removed(s))
 			continue;
 		keys[removed++] = service_key(arena, s->cluster, s->name);
-		share_of(&shares, s->cluster)->part += s->tasks;
+		part_of(w, &commit, s->cluster)->part += s->tasks;
 		stops += s->tasks;
 	}
-	bool all = w->tree->service_count == 0, mass = is_mass(w, &shares);
-	if (removed == 0 || !(all || (removed > 1 && mass)))
+	bool all = w->tree->service_count == 0;
+	if (!guard_holds_removal(removed, all, guard_commit_is_mass(&commit)))
 		return;
 	char id[17];
 	qsort(keys, removed, sizeof(*keys), str_compare);
@@ -164,7 +140,7 @@ static void hold_nodes(const struct world *w, struct arena *arena, struct world_
 		       uint32_t *count)
 {
 	const char **names = ARENA_ARRAY(arena, const char *, map_count(w->nodes) + 1);
-	struct shares shares = { 0 };
+	struct guard_commit commit = { 0 };
 	uint32_t stopped = 0, tasks = 0;
 	size_t it = 0;
 	void *value;
@@ -175,15 +151,15 @@ static void hold_nodes(const struct world *w, struct arena *arena, struct world_
 		if (!json_object_get(n->doc, "registration") ||
 		    strcmp(text_or(n->doc, "state", ""), "ACTIVE") != 0)
 			continue;
-		struct share *share = share_of(&shares, slash ? slash + 1 : arn);
-		share->of++;
+		struct guard_part *part = part_of(w, &commit, slash ? slash + 1 : arn);
+		part->of++;
 		if (!stops_node(w, n))
 			continue;
-		share->part++;
+		part->part++;
 		names[stopped++] = n->name;
 		tasks += assigned_count(n);
 	}
-	if (!is_mass(w, &shares))
+	if (!guard_commit_is_mass(&commit))
 		return;
 	char id[17];
 	qsort(names, stopped, sizeof(*names), str_compare);
@@ -264,25 +240,12 @@ static struct world_hold window_hold(const struct window_state *state,
 				     struct arena *arena)
 {
 	struct world_hold hold = { .cause = hold_cause_name(HOLD_WINDOW), .tasks = tasks };
-	char when[TIME_TEXT_LEN + 1];
-	if (state->reason == WINDOW_ZONE_UNKNOWN) {
-		const char *zone = lists[state->set]->items[state->window].time_zone;
-		hold.message = arena_printf(arena,
-					    "changes of %u task%s wait: the time zone %s is not "
-					    "known on this machine",
-					    tasks, plural(tasks), zone ? zone : DEFAULT_TIME_ZONE);
-	} else if (state->next_change_unix_s == INT64_MAX) {
-		hold.message = arena_printf(arena,
-					    "changes of %u task%s wait: no window opens within a "
-					    "year",
-					    tasks, plural(tasks));
-	} else {
+	char words[WINDOW_WORDS_MAX];
+	window_words(state, lists, words);
+	hold.message =
+		arena_printf(arena, "changes of %u task%s wait%s", tasks, plural(tasks), words);
+	if (state->reason != WINDOW_ZONE_UNKNOWN && state->next_change_unix_s != INT64_MAX)
 		hold.opens_unix_s = state->next_change_unix_s;
-		time_text(hold.opens_unix_s * 1000, when);
-		hold.message = arena_printf(
-			arena, "changes of %u task%s wait for the window, which opens at %s", tasks,
-			plural(tasks), when);
-	}
 	return hold;
 }
 

@@ -136,7 +136,6 @@ bool world_add_taskdef(struct world *world, const struct json_t *doc, struct err
 void world_run(struct world *world);
 
 const struct planner *world_planner(const struct world *world);
-const struct intern *world_intern(const struct world *world);
 
 /* The overrides of what a service should run now, in their order, and which one counts on a node;
  * after world_run(). */

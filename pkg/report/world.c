@@ -185,7 +185,3 @@ const struct planner *world_planner(const struct world *w)
 	return w->planner;
 }
 
-const struct intern *world_intern(const struct world *w)
-{
-	return w->intern;
-}

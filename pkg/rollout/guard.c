@@ -1,5 +1,6 @@
 #include "rollout/guard.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SECOND_MS 1000
@@ -74,4 +75,40 @@ struct guard_room guard_room(const struct guard *guard, uint32_t percent, uint32
 	else
 		room.stops = share > room.stopped ? share - room.stopped : 0;
 	return room;
+}
+
+/* --- commits ---------------------------------------------------------------------------------- */
+
+struct guard_part *guard_commit_part(struct guard_commit *commit, const char *cluster,
+				     uint32_t percent)
+{
+	if (!commit->parts)
+		commit->parts = map_new();
+	struct guard_part *part = map_get(commit->parts, cluster);
+	if (!part) {
+		part = xcalloc(1, sizeof(*part));
+		part->percent = percent;
+		map_put(commit->parts, cluster, part);
+	}
+	return part;
+}
+
+bool guard_commit_is_mass(struct guard_commit *commit)
+{
+	bool mass = false;
+	size_t it = 0;
+	void *value;
+	while (commit->parts && map_next(commit->parts, &it, NULL, &value)) {
+		const struct guard_part *p = value;
+		mass |= p->part > guard_share(p->percent, p->of);
+		free(value);
+	}
+	map_free(commit->parts);
+	commit->parts = NULL;
+	return mass;
+}
+
+bool guard_holds_removal(uint32_t removed, bool all, bool mass)
+{
+	return removed > 0 && (all || (removed > 1 && mass));
 }

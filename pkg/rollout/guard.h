@@ -51,4 +51,20 @@ struct guard_room {
 struct guard_room guard_room(const struct guard *guard, uint32_t percent, uint32_t tasks,
 			     int64_t now_ms);
 
+/* Of a commit: what it takes of each cluster. Zeroed: nothing. */
+struct guard_commit {
+	struct map *parts; /* by cluster's name */
+};
+struct guard_part {
+	uint32_t part, of; /* tasks that stop, or nodes, of so many */
+	uint32_t percent;  /* of the cluster, as of the commit in force */
+};
+struct guard_part *guard_commit_part(struct guard_commit *commit, const char *cluster,
+				     uint32_t percent);
+/* More than its share of some cluster. Releases it. */
+bool guard_commit_is_mass(struct guard_commit *commit);
+/* A commit that removes services is held: where nothing is left, or where several go and they are
+ * a mass. One service by itself goes: that is what is meant. */
+bool guard_holds_removal(uint32_t removed, bool all, bool mass);
+
 #endif

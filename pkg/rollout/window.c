@@ -1,6 +1,7 @@
 #include "rollout/window.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DAY_S	 86400
@@ -241,4 +242,22 @@ struct window_set window_set_of(const struct window_list *list, const struct zon
 			w->zone++;
 	}
 	return (struct window_set){ .windows = windows, .count = list->len };
+}
+
+/* --- in words --------------------------------------------------------------------------------- */
+
+void window_words(const struct window_state *state, const struct window_list *const *lists,
+		  char out[WINDOW_WORDS_MAX])
+{
+	char when[TIME_TEXT_LEN + 1];
+	if (state->reason == WINDOW_ZONE_UNKNOWN) {
+		const char *zone = lists[state->set]->items[state->window].time_zone;
+		snprintf(out, WINDOW_WORDS_MAX, ": the time zone %s is not known",
+			 zone ? zone : DEFAULT_TIME_ZONE);
+	} else if (state->next_change_unix_s == INT64_MAX) {
+		snprintf(out, WINDOW_WORDS_MAX, ": no window opens within a year");
+	} else {
+		time_text(state->next_change_unix_s * 1000, when);
+		snprintf(out, WINDOW_WORDS_MAX, " for the window, which opens at %s", when);
+	}
 }

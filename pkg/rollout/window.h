@@ -71,6 +71,11 @@ struct window_state window_state_at(const struct window_set *sets, uint32_t set_
 				    const struct zone *zones, uint32_t zone_count,
 				    int64_t now_unix_s);
 
+/* What changes wait for, of a state that is not open: it follows "changes of 3 tasks wait". */
+#define WINDOW_WORDS_MAX (LIMIT_TIME_ZONE_CHARS + 64)
+void window_words(const struct window_state *state, const struct window_list *const *lists,
+		  char out[WINDOW_WORDS_MAX]);
+
 /* The manifest's windows over these zones, by name; in the arena. To be made anew when the zones
  * are others. */
 struct window_set window_set_of(const struct window_list *list, const struct zone *zones,

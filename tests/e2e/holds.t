@@ -43,6 +43,8 @@ kill -9 "$victim"
 wait_for 10 nodes_are app "$NODES"
 is "$(tasks_of app | awk '{ print $5 }' | sort | uniq -c | xargs)" "7 app:1" "what ends is started again as it was"
 is "$(tasks | awk '$3 != "n1" && $3 != "n7"')" "$(awk '$3 != "n1"' <<< "$before")" "the others are not touched"
+is "$(muster allow 0123456789abcdef 2> "$T/allow.err")" "asked musterd to release 0123456789abcdef" "what is not held is not said to be released"
+like "$(cat "$T/allow.err")" 'nothing is held by that id' "but that it is not held"
 muster allow "$(hold)" > /dev/null
 wait_for 20 all_run app app:2
 ok $? "muster allow releases it" || { muster get holds; log_tail; }

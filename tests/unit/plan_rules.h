@@ -5,6 +5,7 @@
 #ifndef PLAN_RULES_H
 #define PLAN_RULES_H
 
+#include "draw.h"
 #include "plan_world.h"
 
 #define SIM_NODES    5
@@ -53,13 +54,9 @@ struct sim {
 	fail_msg("seed %llu, step %d: " fmt, (unsigned long long)(sim)->seed, (sim)->step,         \
 		 __VA_ARGS__)
 
-/* splitmix64 */
 static inline uint32_t draw(struct sim *sim, uint32_t below)
 {
-	uint64_t z = sim->random += 0x9e3779b97f4a7c15;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return (uint32_t)((z ^ z >> 31) >> 33) % below;
+	return draw_below(&sim->random, below);
 }
 
 /* --- telling the planner --------------------------------------------------------------------- */

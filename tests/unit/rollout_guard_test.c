@@ -25,6 +25,34 @@ static void shares(void **state UNUSED)
 		assert_int_equal(guard_share(rows[i].percent, rows[i].whole), rows[i].want);
 }
 
+/* More than a share of one cluster is a mass, however little it is of all. */
+static void commits(void **state UNUSED)
+{
+	static const struct {
+		uint32_t part, of, percent;
+		bool mass;
+	} rows[] = {
+		{ 3, 3, 1, false }, { 4, 20, 20, false },   { 5, 20, 20, true },
+		{ 4, 4, 20, true }, { 20, 20, 100, false }, { 0, 20, 20, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct guard_commit commit = { 0 };
+		guard_commit_part(&commit, "large", 20)->of = 1000;
+		*guard_commit_part(&commit, "small", 20) = (struct guard_part){
+			.part = rows[i].part, .of = rows[i].of, .percent = rows[i].percent
+		};
+		assert_int_equal(guard_commit_part(&commit, "small", 20)->of, rows[i].of);
+		assert_int_equal(guard_commit_is_mass(&commit), rows[i].mass);
+		assert_null(commit.parts);
+	}
+	assert_false(guard_commit_is_mass(&(struct guard_commit){ 0 }));
+	assert_false(guard_holds_removal(0, true, true));
+	assert_false(guard_holds_removal(1, false, true));
+	assert_false(guard_holds_removal(2, false, false));
+	assert_true(guard_holds_removal(2, false, true));
+	assert_true(guard_holds_removal(1, true, false));
+}
+
 static void a_trickle_is_summed(void **state UNUSED)
 {
 	struct guard g = { 0 };
@@ -157,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares),
+		cmocka_unit_test(commits),
 		cmocka_unit_test(a_trickle_is_summed),
 		cmocka_unit_test(no_guard_at_all),
 		cmocka_unit_test(too_many_seconds),

@@ -379,6 +379,29 @@ static void windows_of_a_manifest(void **state UNUSED)
 	arena_release(&arena);
 }
 
+static void in_words(void **state UNUSED)
+{
+	struct window in_berlin = { .time_zone = "Europe/Berlin" }, in_utc = { 0 };
+	struct window_list none = { 0 }, berlin = { &in_berlin, 1, true },
+			   plain = { &in_utc, 1, true };
+	const struct window_list *lists[] = { &none, &berlin };
+	char out[WINDOW_WORDS_MAX];
+	struct window_state s = { .reason = WINDOW_NOT_ALLOWED,
+				  .set = 1,
+				  .next_change_unix_s = utc("2026-03-29T01:00:00Z") };
+	window_words(&s, lists, out);
+	assert_string_equal(out, " for the window, which opens at 2026-03-29T01:00:00Z");
+	s.next_change_unix_s = INT64_MAX;
+	window_words(&s, lists, out);
+	assert_string_equal(out, ": no window opens within a year");
+	s.reason = WINDOW_ZONE_UNKNOWN;
+	window_words(&s, lists, out);
+	assert_string_equal(out, ": the time zone Europe/Berlin is not known");
+	lists[1] = &plain;
+	window_words(&s, lists, out);
+	assert_string_equal(out, ": the time zone UTC is not known");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +412,7 @@ int main(void)
 		cmocka_unit_test(a_change_that_is_far_away),
 		cmocka_unit_test(what_never_changes),
 		cmocka_unit_test(windows_of_a_manifest),
+		cmocka_unit_test(in_words),
 	};
 	return cmocka_run_group_tests_name("rollout_window", tests, NULL, NULL);
 }
