@@ -184,4 +184,3 @@ const struct planner *world_planner(const struct world *w)
 {
 	return w->planner;
 }
-
