@@ -28,9 +28,11 @@ kill9 "$(agent_pid n1)"
 kill9 "$shim" "$pid"
 wait_for 60 they_are "n2=1 n3=1 n4=1"
 ok $? "one that vanishes meanwhile is a failure: it goes back" || log_tail
-said=$(muster describe service app)
-like "$said" 'Progressing +True .*RollingBack' "describe says so" || echo "$said"
-like "$(tr -s ' \n' ' ' <<< "$said")" 'n1: the node is unreachable' "and why" || echo "$said"
+says() { muster describe service app | tr -s ' \n' ' ' | grep -qE -- "$1"; }
+wait_for 10 says 'Progressing True [^ ]+ RollingBack'
+ok $? "describe says so" || muster describe service app
+wait_for 10 says 'n1: the node is unreachable'
+ok $? "and why" || muster describe service app
 start_agent n1
 wait_for 30 they_are "n1=1 n2=1 n3=1 n4=1"
 ok $? "when it is back it has what the others have" || log_tail
