@@ -33,8 +33,9 @@ static struct {
 	int connections[CONNECTIONS_MAX];
 	size_t count;
 	_Atomic(const struct rule *) rule;
-	_Atomic bool silent,
-		asked; /* no answer to anything; what the rule is about was asked for */
+	_Atomic bool silent;	   /* no answer to anything */
+	_Atomic bool falls_silent; /* after the next answer of what containers there are */
+	_Atomic bool asked;	   /* what the rule is about was asked for */
 	char path[108];
 } server = { .fd = -1 };
 
@@ -87,6 +88,8 @@ static void answer(int fd, const char *request)
 	const char *body = rule ? rule->answer : "{}";
 	snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status,
 		 strlen(body));
+	if (server.falls_silent && strstr(request, "/containers/json"))
+		server.silent = true;
 	if (say(fd, head))
 		say(fd, body);
 }
@@ -123,7 +126,7 @@ static void server_start(const char *path, const struct rule *rule)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	snprintf(server.path, sizeof(server.path), "%s", path);
 	server.rule = rule;
-	server.silent = server.asked = false;
+	server.silent = server.falls_silent = server.asked = false;
 	server.count = 0;
 	server.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(server.fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -274,7 +277,7 @@ static void test_falls_silent(void **state)
 	open_away(&w);
 	server_start(w.socket, &short_stream);
 	world_wait_listable(&w);
-	server.silent = true;
+	server.falls_silent = true;	      /* not between a ping and what it is asked for */
 	wait_why(&w, "DockerTimeoutError: "); /* much sooner than after ASK_DEADLINE_MS */
 	server_stop();
 	server_start(w.socket, NULL);
